@@ -1,0 +1,83 @@
+import type { Secret } from "../common/secrets.ts";
+import type { LogLevel } from "../common/log.ts";
+
+/** The daemon's settings, validated, with every default filled in and every secret read. */
+export interface Config {
+  /** Part of every Flink job id. */
+  readonly instance: string;
+  readonly repository: RepositoryConfig;
+  readonly status: StatusConfig;
+  readonly zones: ReadonlyMap<string, ZoneConfig>;
+  readonly policy: PolicyConfig;
+  readonly artifacts: ArtifactsConfig;
+  readonly log: { readonly level: LogLevel };
+}
+
+export interface BasicCredentials {
+  readonly username: string;
+  readonly password: Secret;
+}
+
+export interface TlsConfig {
+  /** PEM text, read from the configured files. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: Secret;
+}
+
+export interface RepositoryConfig {
+  readonly url: URL;
+  readonly branch: string;
+  readonly paths: readonly string[];
+  readonly pollIntervalMs: number;
+  readonly timeoutMs: number;
+  readonly credentials?: BasicCredentials;
+  readonly tls: TlsConfig;
+  readonly maxBlobBytes: number;
+  /** The most that one answer of the Git server may weigh. */
+  readonly maxPackBytes: number;
+}
+
+export interface StatusConfig {
+  readonly branch: string;
+  readonly author: { readonly name: string; readonly email: string };
+}
+
+export interface ZoneConfig {
+  readonly name: string;
+  readonly clusters: readonly ClusterConfig[];
+  /** Undefined: any project. */
+  readonly projects?: ReadonlyMap<string, { readonly maxRpus?: number }>;
+}
+
+export interface ClusterConfig {
+  readonly name: string;
+  /** Without a trailing slash's meaning: paths are appended to it. */
+  readonly url: URL;
+  readonly checkpointsDir?: string;
+  readonly savepointsDir?: string;
+  readonly draining: boolean;
+  readonly timeoutMs: number;
+  readonly pollIntervalMs: number;
+  readonly headers: ReadonlyMap<string, Secret>;
+  readonly basic?: BasicCredentials;
+  readonly bearer?: Secret;
+  readonly tls: TlsConfig;
+}
+
+export interface PolicyConfig {
+  readonly paused: boolean;
+}
+
+export interface MavenRepositoryConfig {
+  readonly url: URL;
+  readonly credentials?: BasicCredentials;
+  readonly tls: TlsConfig;
+}
+
+export interface ArtifactsConfig {
+  readonly maxBytes: number;
+  readonly cacheDir: string;
+  readonly timeoutMs: number;
+  readonly maven: { readonly repositories: readonly MavenRepositoryConfig[] };
+}

@@ -1,0 +1,163 @@
+import type { ArtifactSpec, JarOptions, JobSpec, SavepointSpec } from "./manifest.ts";
+import type { ResourceId } from "./resource.ts";
+
+/** Exactly these, in this order, never back. */
+export type JobPhase = "Pending" | "Ready" | "Deleting";
+
+/** `""` while Pending. See `flink-job-state.ts` for the transitions that are allowed. */
+export type FlinkJobState =
+  | ""
+  | "Initializing"
+  | "Created"
+  | "Running"
+  | "Failing"
+  | "Rescaling"
+  | "Restarting"
+  | "Finished"
+  | "Cancelled";
+
+export interface Condition {
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+  /** One CamelCase word that programs may switch on. */
+  readonly reason: string;
+  /** One line for people: what is so, and what to do. Holds nothing that changes by itself, or each pass would commit. */
+  readonly message: string;
+  /** Since when `status` and `reason` are as they are. */
+  readonly since: string;
+}
+
+export interface Transition {
+  readonly when: string;
+  readonly from: string;
+  readonly to: string;
+  readonly because: string;
+}
+
+/** Where and when an accepted spec was read. */
+export interface AcceptedSource {
+  readonly path: string;
+  readonly line: number;
+  readonly commit: string;
+  readonly blob: string;
+}
+
+export interface ClusterRef {
+  readonly name: string;
+  readonly url: string;
+  /** The JobManager process: the UUID of its `web.tmpdir`. */
+  readonly incarnation: string;
+}
+
+/** The Artifact as it was when the Job was accepted; later changes of the manifest do not reach this Job. */
+export interface FrozenArtifact {
+  readonly name: string;
+  readonly sha256: string;
+  readonly size: number;
+  readonly jarOptions: JarOptions;
+}
+
+export interface RestorePoint {
+  readonly kind: "Savepoint" | "Checkpoint";
+  readonly uri: string;
+}
+
+/** The write-ahead record of a start: pushed before Flink is called, dropped in the commit that knows how it ended. */
+export interface StartOperation {
+  readonly kind: "start";
+  readonly attempt: number;
+  readonly flinkJobId: string;
+  readonly cluster: ClusterRef;
+  readonly rpus: number;
+  readonly restoreFrom?: RestorePoint;
+  readonly announcedAt: string;
+}
+
+export type Operation = StartOperation;
+
+export interface JobStatus {
+  readonly phase: JobPhase;
+  readonly flinkJobState: FlinkJobState;
+  readonly run: number;
+  /** The largest attempt ever announced; 0 before the first. Never used twice. */
+  readonly attempt: number;
+  readonly flinkJobId?: string;
+  readonly cluster?: ClusterRef;
+  /** The cluster's, with its patch: `1.16.3`. */
+  readonly flinkVersion?: string;
+  readonly requestedRpus?: number;
+  /** What is reached: the largest vertex. */
+  readonly parallelism?: number;
+  readonly source: AcceptedSource;
+  readonly artifact?: FrozenArtifact;
+  readonly startedFrom?: RestorePoint;
+  readonly operation?: Operation;
+  readonly conditions: readonly Condition[];
+  readonly history: readonly Transition[];
+}
+
+export type ArtifactPhase = "Pending" | "Downloading" | "Ready" | "Deleting";
+
+export interface ArtifactStatus {
+  readonly phase: ArtifactPhase;
+  /** Binding from the first Ready on. */
+  readonly sha256?: string;
+  readonly size?: number;
+  readonly source: AcceptedSource;
+  /** For `path` sources: where the bytes are, for ever. */
+  readonly bytes?: { readonly commit: string; readonly blob: string };
+  readonly conditions: readonly Condition[];
+  readonly history: readonly Transition[];
+}
+
+export type SavepointPhase = "Pending" | "InProgress" | "Ready" | "Deleting";
+
+export interface SavepointStatus {
+  readonly phase: SavepointPhase;
+  readonly uri?: string;
+  readonly source: AcceptedSource;
+  readonly conditions: readonly Condition[];
+  readonly history: readonly Transition[];
+}
+
+interface RecordBase {
+  readonly id: ResourceId;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
+/** One file of the status branch: the accepted manifest with its status. */
+export interface JobRecord extends RecordBase {
+  readonly kind: "Job";
+  readonly spec: JobSpec;
+  readonly status: JobStatus;
+}
+
+export interface ArtifactRecord extends RecordBase {
+  readonly kind: "Artifact";
+  readonly spec: ArtifactSpec;
+  readonly status: ArtifactStatus;
+}
+
+export interface SavepointRecord extends RecordBase {
+  readonly kind: "Savepoint";
+  readonly spec: SavepointSpec;
+  readonly status: SavepointStatus;
+}
+
+export type ResourceRecord = JobRecord | ArtifactRecord | SavepointRecord;
+
+/** `summary.yaml`: what the whole branch stands for. */
+export interface Summary {
+  /** The newest commit of the manifests' branch that this status is about. */
+  readonly appliedCommit: string;
+  /** The source's settings; a change of them holds deletions. */
+  readonly source: {
+    readonly url: string;
+    readonly branch: string;
+    readonly paths: readonly string[];
+    readonly zones: readonly string[];
+  };
+  readonly instance: string;
+  readonly problems: readonly string[];
+}
