@@ -1,3 +1,4 @@
+import type { ProxySettings } from "../common/http.ts";
 import type { Secret } from "../common/secrets.ts";
 import type { LogLevel } from "../common/log.ts";
 
@@ -10,6 +11,7 @@ export interface Config {
   readonly zones: ReadonlyMap<string, ZoneConfig>;
   readonly policy: PolicyConfig;
   readonly artifacts: ArtifactsConfig;
+  readonly proxy: ProxySettings;
   readonly log: { readonly level: LogLevel };
 }
 
