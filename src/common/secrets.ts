@@ -30,6 +30,7 @@ export class Secret {
 /** A URL for people and files: without user name, password, query and fragment, any of which may hold a token. */
 export function publicUrl(url: URL | string): string {
   const parsed = URL.parse(String(url));
-  if (parsed === null) return "an unreadable URL";
+  // `user:password@host` parses as a URL of the scheme `user:`, with the password for its path.
+  if (parsed === null || (parsed.host === "" && !parsed.pathname.startsWith("/"))) return "an unreadable URL";
   return `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
 }

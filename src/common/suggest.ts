@@ -1,15 +1,23 @@
 import { distance } from "fastest-levenshtein";
 
-/** The candidate that was probably meant by `word`, or undefined when none is near: at most a third of it may differ. */
+/** The candidate that was probably meant by `word`, or undefined when none is near: at most a third of it may differ, or two neighbours be swapped. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const wanted = word.toLowerCase();
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
-    const found = distance(wanted, candidate.toLowerCase());
+    const lower = candidate.toLowerCase();
+    const found = isSwapped(wanted, lower) ? 1 : distance(wanted, lower);
     if (found < bestDistance) [best, bestDistance] = [candidate, found];
   }
   return best;
+}
+
+/** Whether two neighbouring letters changed places (`ulr`): the commonest slip of all, and too far for short words otherwise. */
+function isSwapped(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  const at = [...a].findIndex((letter, index) => letter !== b[index]);
+  return at >= 0 && a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2);
 }
 
 /** `; did you mean x?`, or nothing. */
