@@ -16,8 +16,9 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
 /** Whether two neighbouring letters changed places (`ulr`): the commonest slip of all, and too far for short words otherwise. */
 function isSwapped(a: string, b: string): boolean {
   if (a.length !== b.length) return false;
-  const at = [...a].findIndex((letter, index) => letter !== b[index]);
-  return at >= 0 && a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2);
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at += 1;
+  return at + 1 < a.length && a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2);
 }
 
 /** `; did you mean x?`, or nothing. */

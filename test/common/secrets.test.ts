@@ -6,7 +6,7 @@ describe("Secret", () => {
   const secret = new Secret("hunter2");
 
   it.each([
-    ["a template", `${secret as unknown as string}`],
+    ["a template", `password: ${secret as unknown as string}`],
     ["a concatenation", "password: " + String(secret)],
     ["JSON", JSON.stringify({ deep: [{ secret }] })],
     ["the debugger's view", inspect({ secret }, { showHidden: true, depth: 9 })],
