@@ -1,0 +1,98 @@
+import type { ClusterRef, RestorePoint } from "../model/status.ts";
+
+/** What one look at a cluster showed. Not to be reached is a state, not an exception. */
+export type ClusterSeen = ReachableCluster | UnreachableCluster;
+
+export interface UnreachableCluster {
+  readonly kind: "unreachable";
+  readonly zone: string;
+  readonly name: string;
+  readonly url: string;
+  /** One line: what was tried and what came of it. */
+  readonly because: string;
+  readonly sinceMs: number;
+}
+
+export interface ReachableCluster {
+  readonly kind: "reachable";
+  readonly zone: string;
+  readonly name: string;
+  readonly url: string;
+  readonly draining: boolean;
+  /** The JobManager process: a new one means that jobs without high availability are gone. */
+  readonly incarnation: string;
+  /** With its patch: `1.16.3`. */
+  readonly flinkVersion: string;
+  /** False with `web.submit.enable: false`: then no jar can be uploaded or run. */
+  readonly webSubmit: boolean;
+  readonly highAvailability: boolean;
+  readonly checkpointsDir: string | undefined;
+  readonly savepointsDir: string | undefined;
+  readonly slots: SlotsSeen;
+  /** All jobs that Flink lists, ours or not, ended ones included, by Flink job id. */
+  readonly jobs: ReadonlyMap<string, FlinkJobSeen>;
+  /** What lies in the checkpoint and savepoint directories, for the Flink job ids that were asked about. */
+  readonly restorePoints: ReadonlyMap<string, RestorePointsSeen>;
+}
+
+export type RestorePointsSeen =
+  | { readonly kind: "none" }
+  | { readonly kind: "found"; readonly newest: RestorePoint }
+  | { readonly kind: "cannot-tell"; readonly because: string };
+
+export interface SlotsSeen {
+  readonly total: number;
+  readonly free: number;
+  /** How many slots each job holds; only read when a job is not healthy, else undefined. */
+  readonly heldByJob: ReadonlyMap<string, number> | undefined;
+}
+
+export interface FlinkJobSeen {
+  readonly flinkJobId: string;
+  readonly name: string;
+  /** Flink's own word: `RUNNING`. */
+  readonly state: string;
+  readonly startedAtMs: number;
+  readonly tasks: { readonly total: number; readonly running: number; readonly finished: number };
+  /** Read for our own jobs only, and again whenever the job's state changed. */
+  readonly detail: FlinkJobDetail | undefined;
+}
+
+export interface FlinkJobDetail {
+  /** The largest vertex: what is reached. */
+  readonly parallelism: number;
+  readonly checkpoints: { readonly completed: number; readonly latestPath: string | undefined; readonly enabled: boolean };
+  /** Why Flink last failed it, in one line. */
+  readonly rootCause: string | undefined;
+}
+
+const ENDED = new Set(["FINISHED", "CANCELED", "FAILED"]);
+
+/** Whether Flink will never run this job id again. */
+export function hasEnded(job: FlinkJobSeen): boolean {
+  return ENDED.has(job.state);
+}
+
+/** `RUNNING` does not mean running: only when it has tasks and every one runs (or is finished) is a job healthy. */
+export function isHealthy(job: FlinkJobSeen): boolean {
+  const { total, running, finished } = job.tasks;
+  return job.state === "RUNNING" && total > 0 && running > 0 && running + finished === total;
+}
+
+export function clusterRef(cluster: ReachableCluster): ClusterRef {
+  return { name: cluster.name, url: cluster.url, incarnation: cluster.incarnation };
+}
+
+/** `1.16` of `1.16.3`: what manifests name. */
+export function minorVersion(flinkVersion: string): string {
+  return flinkVersion.split(".").slice(0, 2).join(".");
+}
+
+/** Newest patch first: negative when `a` is newer than `b`. Both are of the form `1.16.3`, suffixes are ignored. */
+export function comparePatchDescending(a: string, b: string): number {
+  return patchOf(b) - patchOf(a);
+}
+
+function patchOf(flinkVersion: string): number {
+  return Number.parseInt(flinkVersion.split(".")[2] ?? "0", 10) || 0;
+}

@@ -1,0 +1,48 @@
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { Readable } from "node:stream";
+
+/** What Flink takes as a file name; anything else could break out of the header it stands in. */
+const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.jar$/;
+
+export interface JarFile {
+  /** Under this name it is uploaded. */
+  readonly fileName: string;
+  /** Where its bytes lie. */
+  readonly path: string;
+  readonly size: number;
+}
+
+export interface MultipartUpload {
+  readonly contentType: string;
+  readonly contentLength: number;
+  /** May be read once. Fails when the file does not have the size that was announced. */
+  readonly body: Readable;
+}
+
+/** A multipart body with one file, streamed from the disk: a jar never lies in memory as a whole. */
+export function buildUpload(jar: JarFile): MultipartUpload {
+  if (!FILE_NAME.test(jar.fileName)) throw new TypeError(`${JSON.stringify(jar.fileName)} is no name for an uploaded jar`);
+  const boundary = `penstock-${randomUUID()}`;
+  const head = Buffer.from(
+    `--${boundary}\r\nContent-Disposition: form-data; name="jarfile"; filename="${jar.fileName}"\r\nContent-Type: application/x-java-archive\r\n\r\n`,
+  );
+  const tail = Buffer.from(`\r\n--${boundary}--\r\n`);
+  return {
+    contentType: `multipart/form-data; boundary=${boundary}`,
+    contentLength: head.length + jar.size + tail.length,
+    body: Readable.from(streamParts(head, jar, tail)),
+  };
+}
+
+async function* streamParts(head: Uint8Array, jar: JarFile, tail: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield head;
+  let sent = 0;
+  for await (const chunk of createReadStream(jar.path) as AsyncIterable<Uint8Array>) {
+    sent += chunk.byteLength;
+    if (sent > jar.size) break;
+    yield chunk;
+  }
+  if (sent !== jar.size) throw new Error(`${jar.path} does not have the ${jar.size} bytes that it had before`);
+  yield tail;
+}

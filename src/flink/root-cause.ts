@@ -1,0 +1,110 @@
+import { oneLine } from "../common/text.ts";
+
+/** Why Flink refused, as far as its text tells. Its status does not: a typo in a class name is a 500, a lost savepoint a 400. */
+export type RejectionKind =
+  | "entry-class-not-found"
+  | "no-main"
+  | "main-threw"
+  | "duplicate-job"
+  | "no-jobs"
+  | "bad-option"
+  | "jar-missing"
+  | "bad-request"
+  | "not-a-jar"
+  | "savepoint-missing"
+  | "not-enough-slots"
+  | "state-does-not-fit"
+  | "other";
+
+export interface RootCause {
+  readonly kind: RejectionKind;
+  /** For people, without Java's stack and package names. */
+  readonly line: string;
+}
+
+/** A throwable of a Java stack trace: `java.lang.IllegalStateException: boom` gives class and message. */
+interface Throwable {
+  readonly className: string;
+  readonly message: string;
+}
+
+/**
+ * First match: the innermost reasons stand before those that wrap them. The pattern looks at the messages only, so that a stack
+ * frame can never match. The first group, when there is one, is the line; otherwise the message it was found in.
+ */
+const RULES: readonly (readonly [RejectionKind, RegExp])[] = [
+  ["duplicate-job", /^(?:Job|Application) has already been submitted\.?$/],
+  ["entry-class-not-found", /program's entry point class '[^']*' (?:was not found in the jar file|caused an exception)/],
+  ["entry-class-not-found", /Neither a 'Main-Class', nor a 'program-class' entry was found/],
+  ["no-main", /has no main\(String\[\]\) method|declares a non-static main method|must be public/],
+  ["no-main", /Could not look up the main\(String\[\]\) method/],
+  ["not-a-jar", /Error while opening jar file|Could not load jar file|zip END header not found|error in opening zip file/],
+  ["not-a-jar", /Only Jar files are allowed/],
+  ["jar-missing", /Jar file .* does not exist/],
+  ["no-jobs", /No jobs included in application/],
+  ["savepoint-missing", /Cannot find (?:checkpoint or savepoint|meta data) file/],
+  ["savepoint-missing", /Failed to read checkpoint metadata|_metadata.*(?:does not exist|No such file)/],
+  ["state-does-not-fit", /Cannot map checkpoint\/savepoint state for operator|There is no operator for the state/],
+  ["state-does-not-fit", /Max parallelism mismatch|new state (?:serializer|migration)|StateMigrationException/],
+  ["not-enough-slots", /Could not acquire the minimum required resources|Slot request bulk is not fulfillable/],
+  ["bad-option", /Could not parse value '.*' for key '/],
+  ["bad-option", /Vertex count's parallelism .* is higher than the max parallelism/],
+  ["bad-request", /Request did not match expected format/],
+];
+
+/**
+ * Flink's error texts (3 to 10 kB of stack traces, in one string or two) as one line and what kind of trouble it is. Pure; never
+ * empty, never longer than 500 characters.
+ */
+export function readRootCause(errors: readonly string[]): RootCause {
+  const chain = errors.flatMap((text) => throwablesOf(text));
+  for (const [kind, pattern] of RULES) {
+    const found = chain.find(({ message }) => pattern.test(message));
+    if (found !== undefined) return { kind, line: lineOf(found.message) };
+  }
+  const main = chain.find(({ message }) => message.startsWith(MAIN_CAUSED));
+  if (main !== undefined) return { kind: "main-threw", line: lineOf(describeMain(main, chain)) };
+  const innermost = chain.findLast(({ message }) => message !== "") ?? chain.at(-1);
+  return { kind: "other", line: innermost === undefined ? "no reason given" : lineOf(describe(innermost)) };
+}
+
+const MAIN_CAUSED = "The main method caused an error: ";
+
+function describeMain(main: Throwable, chain: readonly Throwable[]): string {
+  const innermost = chain.at(-1);
+  if (innermost === undefined || innermost.message === "" || main.message.includes(innermost.message)) return main.message;
+  return `${main.message} (${describe(innermost)})`;
+}
+
+function describe({ className, message }: Throwable): string {
+  const simple = className.split(/[.$]/).at(-1) ?? "";
+  if (simple === "") return message;
+  return message === "" ? simple : `${simple}: ${message}`;
+}
+
+/** The throwables of a printed stack trace, outermost first. Messages may have several lines; a text without any class is one message. */
+function throwablesOf(text: string): readonly Throwable[] {
+  return text
+    .replace(/^<Exception on server side:\n/, "")
+    .replace(/\n?End of exception on server side>$/, "")
+    .split(/^\s*Caused by: /m)
+    .map((block) => block.split(/^\s*(?:at [\w$.<>/@]+\(|\.\.\. \d+ more|Suppressed: )/m)[0]!.trim())
+    .filter((head) => head !== "" && head !== "Internal server error.")
+    .map(throwableOf);
+}
+
+/** Strips every leading class name: Flink repeats them (`CompletionException: …FlinkException: text`). */
+function throwableOf(head: string): Throwable {
+  let className = "";
+  let message = head;
+  for (;;) {
+    const match = /^((?:[a-z_][\w]*\.)+[A-Z][\w$]*)(?:: ?|$)/.exec(message);
+    if (match === null) return { className, message };
+    className = match[1]!;
+    message = message.slice(match[0].length);
+  }
+}
+
+function lineOf(text: string): string {
+  return oneLine(text.replaceAll(/\b(?:[a-z_]\w*\.){2,}(?=[A-Z]\w*(?:Exception|Error)\b)/g, ""), 500);
+}
