@@ -9,6 +9,7 @@ const FOLDERS = "common config model git flink artifacts pass forge preview serv
 const EDGES: Readonly<Record<string, readonly string[]>> = {
   "common/clock.ts": ["clock"],
   "common/http.ts": ["network"],
+  "config/read-file.ts": ["disk"],
   "flink/multipart.ts": ["disk"],
   "flink/restore-directories.ts": ["disk"],
   "flink/transport.ts": ["network"],

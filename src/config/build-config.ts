@@ -1,0 +1,138 @@
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ProxySettings } from "../common/http.ts";
+import { fieldName } from "../common/schema-problems.ts";
+import { Secret } from "../common/secrets.ts";
+import { parseDurationMs, parseSizeBytes } from "../common/units.ts";
+import type { YamlPath } from "../common/yaml-file.ts";
+import type { BasicCredentials, ClusterConfig, Config, MavenRepositoryConfig, TlsConfig, ZoneConfig } from "./config.ts";
+import type { ConfigValue } from "./config-schema.ts";
+
+/** What the settings refer to, by the name of the option that names it, such as `repository.credentials.passwordFile`. */
+export type Contents = ReadonlyMap<string, string>;
+
+export interface Surroundings {
+  readonly proxy: ProxySettings;
+  /** Where jars are kept when the settings do not say it. */
+  readonly defaultCacheDir: string;
+  /** Turns a path of the file into an absolute one. */
+  resolvePath(path: string): string;
+}
+
+/** The daemon's settings in their final types. Everything was validated before, and each reference is in `contents`. Pure. */
+export function buildConfig(settings: ConfigValue, contents: Contents, surroundings: Surroundings): Config {
+  const { repository, status, artifacts } = settings;
+  return {
+    instance: settings.instance,
+    repository: {
+      url: new URL(repository.url.trim()),
+      branch: repository.branch,
+      paths: repository.paths,
+      pollIntervalMs: durationMs(repository.pollInterval),
+      timeoutMs: durationMs(repository.timeout),
+      ...credentialsOf(repository.credentials, ["repository", "credentials"], contents),
+      tls: tlsOf(["repository", "tls"], contents),
+      maxBlobBytes: sizeBytes(repository.maxBlobSize),
+      maxPackBytes: sizeBytes(repository.maxPackSize),
+    },
+    status: { branch: status.branch, author: status.author },
+    zones: new Map(Object.entries(settings.zones).map(([name, zone]) => [name, zoneOf(name, zone, contents)])),
+    policy: { paused: settings.policy.paused },
+    artifacts: {
+      maxBytes: sizeBytes(artifacts.maxSize),
+      cacheDir: artifacts.cacheDir === undefined ? surroundings.defaultCacheDir : surroundings.resolvePath(artifacts.cacheDir),
+      timeoutMs: durationMs(artifacts.timeout),
+      maven: {
+        repositories: artifacts.maven.repositories.map((one, index) => mavenRepositoryOf(one, index, contents)),
+      },
+    },
+    proxy: surroundings.proxy,
+    log: { level: settings.log.level },
+  };
+}
+
+/** `penstock` under the user's cache folder, or under the one for temporary files. */
+export function defaultCacheDir(environment: Readonly<Record<string, string | undefined>>): string {
+  return join(environment["XDG_CACHE_HOME"] || tmpdir(), "penstock");
+}
+
+function mavenRepositoryOf(
+  { url, credentials }: ConfigValue["artifacts"]["maven"]["repositories"][number],
+  index: number,
+  contents: Contents,
+): MavenRepositoryConfig {
+  const path = ["artifacts", "maven", "repositories", index];
+  return {
+    url: new URL(url),
+    ...credentialsOf(credentials, [...path, "credentials"], contents),
+    tls: tlsOf([...path, "tls"], contents),
+  };
+}
+
+type ZoneValue = ConfigValue["zones"][string];
+
+function zoneOf(name: string, zone: ZoneValue, contents: Contents): ZoneConfig {
+  const clusters = Object.entries(zone.clusters).map(([cluster, value]) =>
+    clusterOf(cluster, value, ["zones", name, "clusters", cluster], contents),
+  );
+  if (zone.projects === undefined) return { name, clusters };
+  return { name, clusters, projects: new Map(Object.entries(zone.projects)) };
+}
+
+function clusterOf(name: string, value: ZoneValue["clusters"][string], path: YamlPath, contents: Contents): ClusterConfig {
+  const basic = credentialsOf(value.basic, [...path, "basic"], contents).credentials;
+  const bearer = secretOf([...path, "bearer"], contents);
+  const headers = Object.keys(value.headers).map(
+    (header) => [header, secretOf([...path, "headers", header, "value"], contents)!] as const,
+  );
+  return {
+    name,
+    url: new URL(value.url),
+    ...(value.checkpointsDir === undefined ? {} : { checkpointsDir: value.checkpointsDir }),
+    ...(value.savepointsDir === undefined ? {} : { savepointsDir: value.savepointsDir }),
+    draining: value.draining,
+    timeoutMs: durationMs(value.timeout),
+    pollIntervalMs: durationMs(value.pollInterval),
+    headers: new Map(headers),
+    ...(basic === undefined ? {} : { basic }),
+    ...(bearer === undefined ? {} : { bearer }),
+    tls: tlsOf([...path, "tls"], contents),
+  };
+}
+
+function credentialsOf(
+  value: { readonly username: string } | undefined,
+  path: YamlPath,
+  contents: Contents,
+): { readonly credentials?: BasicCredentials } {
+  if (value === undefined) return {};
+  return { credentials: { username: value.username, password: secretOf([...path, "password"], contents)! } };
+}
+
+function tlsOf(path: YamlPath, contents: Contents): TlsConfig {
+  const ca = contents.get(fieldName([...path, "caFile"]));
+  const cert = contents.get(fieldName([...path, "certFile"]));
+  const key = contents.get(fieldName([...path, "keyFile"]));
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key: new Secret(key) }),
+  };
+}
+
+/** From `…File` or `…Env`, whichever of the two was written. */
+function secretOf(path: YamlPath, contents: Contents): Secret | undefined {
+  const option = path.at(-1)!;
+  const group = path.slice(0, -1);
+  const value = contents.get(fieldName([...group, `${option}File`])) ?? contents.get(fieldName([...group, `${option}Env`]));
+  return value === undefined ? undefined : new Secret(value);
+}
+
+/** The schema has let no other text through. */
+function durationMs(text: string): number {
+  return parseDurationMs(text)!;
+}
+
+function sizeBytes(text: string): number {
+  return parseSizeBytes(text)!;
+}

@@ -1,0 +1,412 @@
+import type { OptionPattern, OptionSchema, ValueOf } from "./schema-value.ts";
+
+/**
+ * Every option of the daemon's YAML file, as JSON Schema: what an editor shows, what the reference lists, what is checked, and where
+ * each default stands, once. Rules between options are in validate-config.ts.
+ */
+const NAME = String.raw`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`;
+
+const text = { type: "string", minLength: 1 } as const;
+const name = {
+  type: "string",
+  pattern: NAME,
+  maxLength: 253,
+  errorMessage: "must be a name of lower-case letters, digits, hyphens and dots, such as eu-1",
+} as const;
+
+function duration<D extends string>(standard: D) {
+  const pattern = String.raw`^\d{1,9} ?(ms|s|m|min|h|d)$`;
+  return { type: "string", pattern, errorMessage: "must be a duration such as 30s, 5m or 2h", default: standard } as const;
+}
+
+function size<D extends string>(standard: D) {
+  const pattern = String.raw`^\d{1,9} ?([kKmMgG]?[bB])$`;
+  return { type: "string", pattern, errorMessage: "must be a size such as 64KB, 20MB or 1GB", default: standard } as const;
+}
+
+const passwordFile = {
+  ...text,
+  description: "File that holds the password or token; a line break at its end is left out.",
+} as const;
+const passwordEnv = {
+  ...text,
+  description: "Environment variable that holds the password or token, instead of a file.",
+} as const;
+const credentials = {
+  type: "object",
+  additionalProperties: false,
+  required: ["username"],
+  oneOf: [{ required: ["passwordFile"] }, { required: ["passwordEnv"] }],
+  properties: {
+    username: {
+      ...text,
+      description: "User name for HTTP basic authentication. With an access token: what the server's manual asks for.",
+    },
+    passwordFile,
+    passwordEnv,
+  },
+} as const;
+const tls = {
+  type: "object",
+  additionalProperties: false,
+  dependentRequired: { certFile: ["keyFile"], keyFile: ["certFile"] },
+  default: {},
+  properties: {
+    caFile: { ...text, description: "PEM file with the certificates to trust, instead of the well-known ones." },
+    certFile: { ...text, description: "PEM file with the client certificate; needs keyFile." },
+    keyFile: { ...text, description: "PEM file with the key of the client certificate, without a passphrase; needs certFile." },
+  },
+} as const;
+
+const repository = {
+  type: "object",
+  additionalProperties: false,
+  description: "The Git repository that holds the manifests.",
+  required: ["url"],
+  properties: {
+    url: {
+      ...text,
+      description: "Where to clone it from: https:// anywhere, http:// on loopback or with allowPlainHttp. Without credentials.",
+      examples: ["https://git.example.com/streams/jobs.git"],
+    },
+    branch: { ...text, default: "main", description: "The branch to follow." },
+    paths: {
+      type: "array",
+      items: text,
+      minItems: 1,
+      default: ["**/*.yaml", "**/*.yml"],
+      description: "Which files are read, as patterns relative to the root of the repository.",
+    },
+    pollInterval: {
+      ...duration("10s"),
+      description: "How often to ask for new commits, give or take some jitter.",
+    },
+    timeout: {
+      ...duration("60s"),
+      description: "How long one request to the Git server may take.",
+    },
+    credentials: { ...credentials, description: "For HTTP basic authentication." },
+    tls: { ...tls, description: "For servers with a certificate of one's own, or that ask for one." },
+    allowPlainHttp: {
+      type: "boolean",
+      default: false,
+      description: "Allow http:// to other machines: credentials and manifests travel unprotected.",
+    },
+    maxBlobSize: {
+      ...size("20MB"),
+      description: "The largest file that is read from the repository.",
+    },
+    maxPackSize: {
+      ...size("200MB"),
+      description: "The largest answer of the Git server; it is held in memory.",
+    },
+  },
+} as const;
+
+const status = {
+  type: "object",
+  additionalProperties: false,
+  default: {},
+  description: "Where and how the status is written back.",
+  properties: {
+    branch: {
+      ...text,
+      default: "penstock/status",
+      description: "The branch that the status is committed to. It belongs to Penstock alone.",
+    },
+    target: {
+      type: "string",
+      enum: ["branch", "inline"],
+      default: "branch",
+      description: "`inline`: mirror the status in the manifests as well.",
+    },
+    author: {
+      type: "object",
+      additionalProperties: false,
+      default: {},
+      description: "Who the status commits are from.",
+      properties: {
+        name: { ...text, default: "Penstock", description: "Name of the commits' author." },
+        email: { ...text, default: "penstock@localhost", description: "E-mail address of the commits' author." },
+      },
+    },
+  },
+} as const;
+
+const cluster = {
+  type: "object",
+  additionalProperties: false,
+  required: ["url"],
+  properties: {
+    url: {
+      ...text,
+      description: "The REST address of the JobManager, http:// or https://. Without credentials.",
+      examples: ["http://jobmanager-a:8081"],
+    },
+    checkpointsDir: {
+      ...text,
+      description: "Where the daemon finds the checkpoints, if not where the cluster itself says (file:// or s3://).",
+    },
+    savepointsDir: { ...text, description: "Where savepoints go, if not where the cluster itself says (file:// or s3://)." },
+    draining: { type: "boolean", default: false, description: "Start no job here any more." },
+    pollInterval: { ...duration("5s"), description: "How often to look at the jobs." },
+    timeout: {
+      ...duration("10s"),
+      description: "How long one answer may take before the cluster counts as unreachable.",
+    },
+    headers: {
+      type: "object",
+      propertyNames: {
+        type: "string",
+        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+        errorMessage: "must be the name of an HTTP header",
+      },
+      default: {},
+      description: "HTTP headers for each call, by name; the values from files or the environment.",
+      additionalProperties: {
+        type: "object",
+        additionalProperties: false,
+        oneOf: [{ required: ["valueFile"] }, { required: ["valueEnv"] }],
+        errorMessage: "must be {valueFile: …} or {valueEnv: …}: the value itself does not belong into the configuration",
+        properties: {
+          valueFile: { ...text, description: "File that holds the header's value." },
+          valueEnv: { ...text, description: "Environment variable that holds the header's value, instead of a file." },
+        },
+      },
+    },
+    basic: { ...credentials, description: "For HTTP basic authentication." },
+    bearerFile: { ...text, description: "File that holds a token, sent as `Authorization: Bearer …`." },
+    bearerEnv: { ...text, description: "Environment variable that holds that token, instead of a file." },
+    tls: { ...tls, description: "For clusters with a certificate of one's own, or that ask for one." },
+  },
+} as const;
+
+const zones = {
+  type: "object",
+  description: "The zones that manifests may name, each with the Flink session clusters behind it.",
+  propertyNames: name,
+  minProperties: 1,
+  additionalProperties: {
+    type: "object",
+    additionalProperties: false,
+    required: ["clusters"],
+    properties: {
+      clusters: {
+        type: "object",
+        description: "The clusters by name. Which Flink version each one runs is asked from it.",
+        propertyNames: name,
+        minProperties: 1,
+        additionalProperties: cluster,
+      },
+      projects: {
+        type: "object",
+        description: "The projects that may run here. Without it: any project, no quota.",
+        propertyNames: name,
+        additionalProperties: {
+          type: "object",
+          additionalProperties: false,
+          properties: {
+            maxRpus: {
+              type: "integer",
+              minimum: 0,
+              description: "How many RPUs the project's jobs may ask for together; without it any number.",
+            },
+          },
+        },
+      },
+    },
+  },
+} as const;
+
+const policy = {
+  type: "object",
+  additionalProperties: false,
+  default: {},
+  description: "What the daemon may do on its own.",
+  properties: {
+    paused: { type: "boolean", default: false, description: "Look and report, but start and stop nothing." },
+    runtimeUpdates: {
+      type: "string",
+      enum: ["automatic", "manual"],
+      default: "automatic",
+      description: "Move jobs by savepoint to a newer patch of their Flink version, and away from draining clusters.",
+    },
+    onDelete: {
+      type: "string",
+      enum: ["savepoint", "cancel"],
+      default: "savepoint",
+      description: "How the job of a deleted manifest is stopped.",
+    },
+    deleteTimeout: {
+      ...duration("10m"),
+      description: "How long a deletion waits for its savepoint.",
+    },
+    deletions: {
+      type: "object",
+      additionalProperties: false,
+      default: {},
+      description: "The guard against deleting too much at once.",
+      properties: {
+        max: {
+          type: "integer",
+          minimum: 0,
+          default: 5,
+          description: "Hold the deletions when more jobs than this wait for one.",
+        },
+      },
+    },
+  },
+} as const;
+
+const artifacts = {
+  type: "object",
+  additionalProperties: false,
+  default: {},
+  description: "How jars are fetched and kept.",
+  properties: {
+    maxSize: { ...size("500MB"), description: "The largest jar." },
+    timeout: { ...duration("10m"), description: "How long one download may take." },
+    allowPrivateNetworks: {
+      type: "boolean",
+      default: false,
+      description: "Let `url` sources of manifests point into private networks. Hosts that this file names are always allowed.",
+    },
+    maven: {
+      type: "object",
+      additionalProperties: false,
+      default: {},
+      description: "For `maven` sources.",
+      properties: {
+        repositories: {
+          type: "array",
+          default: [],
+          description: "Maven repositories, asked in this order. None by default.",
+          items: {
+            type: "object",
+            additionalProperties: false,
+            required: ["url"],
+            properties: {
+              url: {
+                ...text,
+                description: "Address of the repository's root. Without credentials.",
+                examples: ["https://maven.example.com/releases"],
+              },
+              credentials: { ...credentials, description: "For HTTP basic authentication." },
+              tls: { ...tls, description: "For servers with a certificate of one's own, or that ask for one." },
+            },
+          },
+        },
+      },
+    },
+    cacheDir: {
+      ...text,
+      description:
+        "Folder for downloaded jars; it may be lost at any time. Without it: `penstock` under $XDG_CACHE_HOME, or under the folder for temporary files.",
+    },
+  },
+} as const;
+
+const previews = {
+  type: "object",
+  additionalProperties: false,
+  default: {},
+  description: "What happens for open pull requests.",
+  properties: {
+    plans: { type: "boolean", default: true, description: "Say what a pull request would do." },
+    runs: { type: "boolean", default: false, description: "Run the changed jobs of a pull request in a preview zone." },
+    branches: {
+      type: "array",
+      items: text,
+      default: [],
+      description: "Patterns of branches that are planned like pull requests.",
+    },
+  },
+} as const;
+
+const server = {
+  type: "object",
+  additionalProperties: false,
+  default: {},
+  description: "The daemon's own HTTP server.",
+  properties: {
+    host: { ...text, default: "127.0.0.1", description: "Address to listen on." },
+    port: { type: "integer", minimum: 0, maximum: 65_535, default: 8080, description: "Port to listen on; 0 takes a free one." },
+    webhookSecretFile: { ...text, description: "File that holds the secret that webhooks are signed with." },
+    webhookSecretEnv: { ...text, description: "Environment variable that holds that secret, instead of a file." },
+    tokensFile: { ...text, description: "File that holds the tokens for the API." },
+  },
+} as const;
+
+export const CONFIG_SCHEMA = {
+  type: "object",
+  description: "The configuration of Penstock's daemon.",
+  additionalProperties: false,
+  required: ["instance", "repository", "zones"],
+  properties: {
+    instance: {
+      type: "string",
+      pattern: "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
+      maxLength: 32,
+      errorMessage: "must be at most 32 lower-case letters, digits and hyphens, such as prod",
+      description:
+        "Name of this daemon: at most 32 lower-case letters, digits and hyphens. Part of every Flink job id, so never change it while jobs run.",
+      examples: ["prod"],
+    },
+    repository,
+    status,
+    zones,
+    policy,
+    artifacts,
+    previews,
+    server,
+    log: {
+      type: "object",
+      additionalProperties: false,
+      default: {},
+      description: "What is logged, as JSON lines, or as text on a terminal.",
+      properties: {
+        level: {
+          type: "string",
+          enum: ["error", "warn", "info", "debug", "trace", "silent"],
+          default: "info",
+          description: "The least important level that is logged.",
+        },
+      },
+    },
+  },
+} as const satisfies OptionSchema;
+
+/** The file's content, valid by the schema, with defaults. */
+export type ConfigValue = ValueOf<typeof CONFIG_SCHEMA>;
+
+/** An option that is accepted, checked, and then left alone until a later version; `today` is what happens instead. */
+export interface IdleOption {
+  readonly today: string;
+  /** Written so, it asks for just what happens today. */
+  readonly harmless?: unknown;
+}
+
+const NO_DELETION = "no job is stopped when its manifest goes";
+const NO_PREVIEW = "pull requests are not looked at";
+const NO_SERVER = "the daemon listens on no port";
+
+/** By pattern. Never silently ignored: whoever writes one of these is told. */
+export const IDLE_OPTIONS: ReadonlyMap<OptionPattern, IdleOption> = new Map([
+  ["status.target", { harmless: "branch", today: "the status is written to the status branch alone" }],
+  ["policy.runtimeUpdates", { harmless: "manual", today: "no job is moved to another cluster" }],
+  ["policy.onDelete", { today: NO_DELETION }],
+  ["policy.deleteTimeout", { today: NO_DELETION }],
+  ["policy.deletions.max", { today: NO_DELETION }],
+  [
+    "artifacts.allowPrivateNetworks",
+    { harmless: false, today: "jars come from the repository and from Maven repositories alone" },
+  ],
+  ["previews.plans", { harmless: false, today: NO_PREVIEW }],
+  ["previews.runs", { harmless: false, today: NO_PREVIEW }],
+  ["previews.branches", { harmless: [], today: NO_PREVIEW }],
+  ["server.host", { today: NO_SERVER }],
+  ["server.port", { today: NO_SERVER }],
+  ["server.webhookSecretFile", { today: NO_SERVER }],
+  ["server.webhookSecretEnv", { today: NO_SERVER }],
+  ["server.tokensFile", { today: NO_SERVER }],
+]);
