@@ -1,0 +1,204 @@
+import { didYouMean } from "../common/suggest.ts";
+import { oneLine } from "../common/text.ts";
+import { isAtLeast } from "./flink-version.ts";
+import type { FlinkVersion } from "./manifest.ts";
+import { FLINK_OPTIONS, OPTION_DEFAULTS, REFUSED_OPTIONS, type FlinkOption, type OptionDefault } from "./option-list.ts";
+import { durationMilliseconds, expectedValue, parseOptionValue } from "./option-values.ts";
+
+type Configuration = Readonly<Record<string, string>>;
+
+export interface OptionProblem {
+  readonly key: string;
+  /** Which of the two is wrong. */
+  readonly at: "key" | "value";
+  readonly message: string;
+}
+
+/** Every name of every option, old ones included. */
+const BY_NAME: ReadonlyMap<string, FlinkOption> = new Map(
+  FLINK_OPTIONS.flatMap((option) => namesOf(option).map((name) => [name, option] as const)),
+);
+
+const FIELD = "spec.configuration";
+
+/** What is wrong with a Job's configuration as it is written, for the Flink version that it asks for. */
+export function checkConfiguration(written: Configuration, flinkVersion: FlinkVersion): readonly OptionProblem[] {
+  const problems: OptionProblem[] = [];
+  const seen = new Map<FlinkOption, string>();
+  for (const [key, value] of Object.entries(written)) {
+    const option = BY_NAME.get(key);
+    const at = (where: "key" | "value", message: string): unknown => problems.push({ key, at: where, message });
+    if (option === undefined) {
+      at("key", unknownOption(key));
+      continue;
+    }
+    const twin = seen.get(option);
+    if (twin !== undefined) at("key", `${key} is another name of ${twin}, which is set as well; keep one of the two`);
+    seen.set(option, key);
+    const version = versionProblem(option, key, flinkVersion);
+    if (version !== undefined) at("key", version);
+    const refusal = valueProblem(option, key, value, flinkVersion);
+    if (refusal !== undefined) at("value", refusal);
+  }
+  return problems;
+}
+
+function unknownOption(key: string): string {
+  const shown = oneLine(key, 120);
+  const refused = REFUSED_OPTIONS.find(({ names }) => names.some((name) => isMeant(name, key)));
+  if (refused !== undefined) return `the option ${shown} cannot be set by a Job: ${refused.reason}; remove it here`;
+  const suggestion = didYouMean(key, BY_NAME.keys());
+  return `unknown option ${shown}${suggestion || "; config/options.md lists those that a Job may set"}`;
+}
+
+function isMeant(pattern: string, key: string): boolean {
+  if (pattern.endsWith("*")) return key.startsWith(pattern.slice(0, -1));
+  return pattern.endsWith(".") ? key.startsWith(pattern) : key === pattern;
+}
+
+function versionProblem(option: FlinkOption, key: string, version: FlinkVersion): string | undefined {
+  if (option.since !== undefined && !isAtLeast(version, option.since)) {
+    return `the option ${key} needs Flink ${option.since} or newer, and this Job asks for ${version}; remove it`;
+  }
+  if (option.until !== undefined && isAtLeast(version, option.until)) {
+    return `Flink ${option.until} and newer have no option ${key}, and this Job asks for ${version}; remove it`;
+  }
+  return undefined;
+}
+
+/** Values that Flink knows and that we or this version of it do not take. */
+const REFUSED_VALUES: readonly {
+  readonly name: string;
+  readonly value: string;
+  readonly before?: FlinkVersion;
+  readonly message: string;
+}[] = [
+  {
+    name: "execution.runtime-mode",
+    value: "batch",
+    message: "BATCH is refused: only streaming jobs are supported; remove the line",
+  },
+  {
+    name: "execution.runtime-mode",
+    value: "automatic",
+    message: "AUTOMATIC is refused: it could make a batch job, and only streaming jobs are supported; remove the line",
+  },
+  {
+    name: "state.backend.type",
+    value: "forst",
+    before: "2.0",
+    message: "forst needs Flink 2.0 or newer; choose hashmap or rocksdb",
+  },
+  {
+    name: "table.exec.sink.type-length-enforcer",
+    value: "error",
+    before: "2.1",
+    message: "ERROR needs Flink 2.1 or newer; choose IGNORE or TRIM_PAD",
+  },
+];
+
+function valueProblem(option: FlinkOption, key: string, value: string, version: FlinkVersion): string | undefined {
+  const refused = REFUSED_VALUES.find(
+    (entry) =>
+      entry.name === option.name &&
+      entry.value === value.trim().toLowerCase() &&
+      (entry.before === undefined || !isAtLeast(version, entry.before)),
+  );
+  if (refused !== undefined) return `${FIELD}: ${key}: ${refused.message}`;
+  if (parseOptionValue(option.type, value) !== undefined) return undefined;
+  return `${FIELD}: ${key} ${expectedValue(option.type)}, found ${JSON.stringify(oneLine(value, 80))}`;
+}
+
+/**
+ * What is sent to Flink: our defaults under what is written, each option by the name that this version knows, each value in the form
+ * that every version reads. What this list does not know (a spec that another version of Penstock accepted) passes as it is.
+ */
+export function buildFlinkConfiguration(written: Configuration, flinkVersion: FlinkVersion): Record<string, string> {
+  const own = Object.entries(written).map(([key, value]) => flinkEntry(key, value, flinkVersion));
+  const strategy = restartStrategyOf(written);
+  const defaults = OPTION_DEFAULTS.filter((entry) => isDefaultOf(entry, strategy, flinkVersion));
+  const entries = [...defaults.map(({ name, value }) => flinkEntry(name, value, flinkVersion)), ...own];
+  return Object.fromEntries(new Map(entries.toSorted(([a], [b]) => (a === b ? 0 : a < b ? -1 : 1))));
+}
+
+function isDefaultOf(entry: OptionDefault, strategy: string, version: FlinkVersion): boolean {
+  if (entry.restartStrategy !== undefined && entry.restartStrategy !== strategy) return false;
+  const since = BY_NAME.get(entry.name)?.since;
+  return since === undefined || isAtLeast(version, since);
+}
+
+function restartStrategyOf(written: Configuration): string {
+  for (const [key, value] of Object.entries(written)) {
+    const option = BY_NAME.get(key);
+    if (option?.name === "restart-strategy.type") return parseOptionValue(option.type, value)?.canonical ?? value;
+  }
+  return "exponential-delay";
+}
+
+function flinkEntry(key: string, value: string, version: FlinkVersion): readonly [string, string] {
+  const option = BY_NAME.get(key);
+  if (option === undefined) return [key, value];
+  const flink = parseOptionValue(option.type, value)?.flink ?? value;
+  const isNumber = option.numberBefore !== undefined && !isAtLeast(version, option.numberBefore);
+  return [nameIn(option, version), isNumber ? (durationMilliseconds(flink) ?? flink) : flink];
+}
+
+/** The name that this version of Flink calls the option by. */
+function nameIn(option: FlinkOption, version: FlinkVersion): string {
+  return option.formerly?.find(({ until }) => !isAtLeast(version, until))?.name ?? option.name;
+}
+
+/**
+ * The same for all ways to write the same options: `30s` and `30 s`, old names and new ones. Options go by their oldest name, which no
+ * later version of Penstock can change; what this list does not know stays as it is written.
+ */
+export function canonicalConfiguration(written: Configuration): Record<string, string> {
+  const entries = Object.entries(written).map(([key, value]) => {
+    const option = BY_NAME.get(key);
+    if (option === undefined) return [key, value] as const;
+    return [namesOf(option)[0]!, parseOptionValue(option.type, value)?.canonical ?? value] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The oldest first. */
+function namesOf(option: FlinkOption): readonly string[] {
+  return [...(option.formerly ?? []).map(({ name }) => name), option.name];
+}
+
+/** Every option with a line for people: `config/options.md`. */
+export function optionsReference(): string {
+  const defaults = new Map(OPTION_DEFAULTS.map((entry) => [entry.name, entry]));
+  const rows = FLINK_OPTIONS.map((option) => {
+    const names = [`\`${option.name}\``, ...(option.formerly ?? []).map(({ name }) => `formerly \`${name}\``)].join(", ");
+    const standard = defaults.get(option.name);
+    const given = standard === undefined ? "" : `\`${standard.value}\`: ${standard.reason}`;
+    return `| ${names} | ${expectedValue(option.type).replace(/^must be /, "")} | ${versionsOf(option)} | ${option.description} | ${given} |`;
+  });
+  const refused = REFUSED_OPTIONS.map(
+    ({ names, reason }) => `| ${names.map((name) => `\`${name.replace(/\.$/, ".*")}\``).join(", ")} | ${reason} |`,
+  );
+  return `# Options of a Job
+
+Written by \`npm run generate\` from \`src/model/option-list.ts\`; do not edit.
+
+A Job's \`spec.configuration\` may set the options below. Either name of a renamed option is accepted, whatever the Flink version;
+Penstock translates it. Durations are written as in Flink (\`30s\`, \`30 s\`, \`1 min\`) or in ISO form (\`PT30S\`). What the program itself
+sets in its code wins over these options.
+
+| option | value | Flink | meaning | default of Penstock |
+| --- | --- | --- | --- | --- |
+${rows.join("\n")}
+
+## Refused
+
+| option | why |
+| --- | --- |
+${refused.join("\n")}
+`;
+}
+
+function versionsOf({ since, until }: FlinkOption): string {
+  if (since !== undefined) return `${since} and newer`;
+  return until === undefined ? "all" : `before ${until}`;
+}
