@@ -19,6 +19,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "flink/multipart.ts": ["disk"],
   "flink/restore-directories.ts": ["disk"],
   "flink/transport.ts": ["network"],
+  "git/http-transport.ts": ["network"],
 };
 
 const TOUCHES: Readonly<Record<string, RegExp>> = {

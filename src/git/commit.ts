@@ -1,0 +1,74 @@
+/** What a commit object says, as far as anybody needs it. */
+export interface Commit {
+  readonly tree: string;
+  readonly parents: readonly string[];
+  readonly message: string;
+  readonly committedAtMs: number;
+}
+
+/** Undefined when it is no commit. */
+export function parseCommit(content: Buffer): Commit | undefined {
+  const text = content.toString("utf8");
+  const end = text.indexOf("\n\n");
+  const header = end < 0 ? text : text.slice(0, end);
+  const tree = /^tree ([0-9a-f]{40})$/m.exec(header)?.[1];
+  const committedAt = /^committer .*> (\d+) [+-]\d{4}$/m.exec(header)?.[1];
+  if (tree === undefined || committedAt === undefined) return undefined;
+  const parents = [...header.matchAll(/^parent ([0-9a-f]{40})$/gm)].map((match) => match[1]!);
+  return { tree, parents, message: end < 0 ? "" : text.slice(end + 2), committedAtMs: Number(committedAt) * 1000 };
+}
+
+export interface NewCommit {
+  readonly tree: string;
+  readonly parent: string | undefined;
+  readonly message: string;
+  readonly author: { readonly name: string; readonly email: string };
+  readonly nowMs: number;
+}
+
+export function buildCommit(commit: NewCommit): Buffer {
+  const who = `${harmless(commit.author.name)} <${harmless(commit.author.email)}> ${Math.floor(commit.nowMs / 1000)} +0000`;
+  const parent = commit.parent === undefined ? "" : `parent ${commit.parent}\n`;
+  const message = commit.message.endsWith("\n") ? commit.message : `${commit.message}\n`;
+  return Buffer.from(`tree ${commit.tree}\n${parent}author ${who}\ncommitter ${who}\n\n${message}`);
+}
+
+function harmless(name: string): string {
+  return name.replaceAll(/[<>\p{Cc}]/gu, "").trim();
+}
+
+/**
+ * The trailers of a commit message (`Penstock-Allow-Deletions: 3`): the last paragraph, if it is not the subject and at least half
+ * of its lines are trailers. Names in lower case; values in order, continuation lines joined.
+ */
+export function parseTrailers(message: string): ReadonlyMap<string, readonly string[]> {
+  const trailers = new Map<string, string[]>();
+  const paragraphs = message
+    .replaceAll("\r\n", "\n")
+    .trim()
+    .split(/\n[ \t]*\n/);
+  if (paragraphs.length < 2) return trailers;
+  const lines = paragraphs
+    .at(-1)!
+    .replaceAll(/\n[ \t]+/g, " ")
+    .split("\n");
+  const matches = lines.map((line) => /^([A-Za-z0-9][A-Za-z0-9-]*)[ \t]*:[ \t]*(.*)$/.exec(line));
+  // A paragraph of prose with one "Note: …" in it is no block of trailers.
+  const found = matches.filter((match) => match !== null);
+  if (found.length * 2 < lines.length) return trailers;
+  for (const [, name, value] of found) {
+    const key = name!.toLowerCase();
+    trailers.set(key, [...(trailers.get(key) ?? []), value!.trim()]);
+  }
+  return trailers;
+}
+
+/** What a Git LFS pointer stands for, or undefined when `content` is none: then the repository holds only this text, not the file. */
+export function isLfsPointer(content: Uint8Array): { readonly oid: string; readonly size: number } | undefined {
+  if (content.byteLength > 1024) return undefined;
+  const text = Buffer.from(content).toString("utf8");
+  if (!text.startsWith("version https://git-lfs.github.com/spec/v1\n")) return undefined;
+  const oid = /^oid sha256:([0-9a-f]{64})$/m.exec(text)?.[1];
+  const size = /^size (\d{1,15})$/m.exec(text)?.[1];
+  return oid === undefined || size === undefined ? undefined : { oid, size: Number(size) };
+}

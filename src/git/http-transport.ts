@@ -1,0 +1,328 @@
+import { request, type Dispatcher } from "undici";
+import type { GitHttpRequest, GitHttpResponse, HttpClient } from "isomorphic-git";
+import type { Clock } from "../common/clock.ts";
+import { isPenstockError } from "../common/errors.ts";
+import { AnswerTooLargeError, createDispatcher, readAtMost, type ProxySettings } from "../common/http.ts";
+import { publicUrl, type Secret } from "../common/secrets.ts";
+import { oneLine } from "../common/text.ts";
+import { formatDuration, formatSize } from "../common/units.ts";
+import { checkAnswer, withHead, type AnswerKind } from "./answer-checks.ts";
+import {
+  GitAuthError,
+  GitProtocolError,
+  GitRateLimitedError,
+  GitRepositoryNotFoundError,
+  GitTooLargeError,
+  GitUnreachableError,
+} from "./errors.ts";
+
+/** The part of the repository's configuration that says how to reach it. */
+export interface GitTransportSettings {
+  readonly url: URL;
+  /** The longest silence; a whole operation may take ten times as long. */
+  readonly timeoutMs: number;
+  readonly credentials?: { readonly username: string; readonly password: Secret };
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: Secret };
+  readonly proxy?: ProxySettings;
+  readonly maxPackBytes: number;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  /** Where the answer came from in the end. */
+  readonly url: URL;
+}
+
+interface Capabilities {
+  readonly body: Buffer;
+  readonly readAtMs: number;
+}
+
+const TOTAL_FACTOR = 10;
+const MAX_REDIRECTS = 5;
+const MAX_REFS_BYTES = 64 * 1024 ** 2;
+const MAX_REPORT_BYTES = 1024 ** 2;
+const MAX_DETAIL_BYTES = 4096;
+const CAPABILITIES_FRESH_MS = 600_000;
+const DEFAULT_RETRY_AFTER_MS = 60_000;
+
+/**
+ * Git's smart HTTP over undici: every answer is whole, checked and within its limits, or an error of ours that holds no secret.
+ * Keeps connections; close it.
+ */
+export class GitTransport {
+  /** For people: without anything that could be secret. */
+  readonly publicUrl: string;
+  /** As isomorphic-git wants it: without a trailing slash. */
+  readonly url: string;
+  readonly #settings: GitTransportSettings;
+  readonly #clock: Clock;
+  readonly #dispatcher: Dispatcher;
+  readonly #authorization: string | undefined;
+  /** The advertisement of protocol version 2 names no refs and hardly ever changes: asking for it each time would double each poll. */
+  #capabilities: Capabilities | undefined;
+  /** Where calls go: the configured URL, or where an advertisement was redirected to. */
+  #base: string;
+
+  constructor(settings: GitTransportSettings, clock: Clock) {
+    this.#settings = settings;
+    this.#clock = clock;
+    this.url = settings.url.href.replace(/\/+$/, "");
+    this.publicUrl = publicUrl(this.url);
+    this.#base = this.url;
+    this.#dispatcher = createDispatcher({
+      tls: settings.tls,
+      ...(settings.proxy === undefined ? {} : { proxy: settings.proxy }),
+      connectTimeoutMs: Math.min(10_000, settings.timeoutMs),
+    });
+    const { credentials } = settings;
+    const pair = credentials === undefined ? undefined : `${credentials.username}:${credentials.password.reveal()}`;
+    this.#authorization = pair === undefined ? undefined : `Basic ${Buffer.from(pair).toString("base64")}`;
+  }
+
+  get maxPackBytes(): number {
+    return this.#settings.maxPackBytes;
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher.destroy();
+  }
+
+  /** A client for one operation, which ends when `signal` is aborted or the total time is over. Use a new one for each. */
+  client(signal: AbortSignal): HttpClient {
+    const totalMs = this.#settings.timeoutMs * TOTAL_FACTOR;
+    const operation = new Operation(signal, totalMs);
+    return { request: (wanted) => this.#serve(wanted, operation) };
+  }
+
+  async #serve(wanted: GitHttpRequest, operation: Operation): Promise<GitHttpResponse> {
+    const body = wanted.body === undefined ? undefined : Buffer.concat(await collect(wanted.body));
+    const kind = kindOf(wanted, body);
+    const answer =
+      kind === "advertisement"
+        ? await this.#readAdvertisement(wanted, operation)
+        : await this.#call(wanted, kind, body!, operation);
+    return {
+      url: answer.url.href,
+      method: wanted.method ?? "GET",
+      statusCode: answer.status,
+      statusMessage: "",
+      headers: { ...answer.headers },
+      body: [answer.body] as unknown as AsyncIterableIterator<Uint8Array>, // the library takes any iterable
+    };
+  }
+
+  async #readAdvertisement(wanted: GitHttpRequest, operation: Operation): Promise<Answer> {
+    const isVersion2 = wanted.headers?.["Git-Protocol"] === "version=2" && wanted.url.endsWith("service=git-upload-pack");
+    const known = this.#capabilities;
+    if (isVersion2 && known !== undefined && this.#clock.now() - known.readAtMs < CAPABILITIES_FRESH_MS) {
+      const headers = { "content-type": "application/x-git-upload-pack-advertisement" };
+      return { status: 200, headers, body: known.body, url: new URL(wanted.url) };
+    }
+    const answer = await this.#exchange(wanted, "advertisement", undefined, operation);
+    const suffix = answer.url.href.indexOf("/info/refs?");
+    if (suffix < 0) throw new GitProtocolError(this.publicUrl, `it redirects to ${publicUrl(answer.url)}`);
+    this.#base = answer.url.href.slice(0, suffix);
+    if (!isVersion2) return { ...answer, body: withHead(answer.body) };
+    if (answer.body.includes("version 2")) {
+      this.#capabilities = { body: answer.body, readAtMs: this.#clock.now() };
+    }
+    return answer;
+  }
+
+  async #call(wanted: GitHttpRequest, kind: AnswerKind, body: Buffer, operation: Operation): Promise<Answer> {
+    const url = this.#base + wanted.url.slice(wanted.url.lastIndexOf("/"));
+    try {
+      return await this.#exchange({ ...wanted, url }, kind, body, operation);
+    } catch (error) {
+      // What was learnt about the server may no longer be so.
+      this.#capabilities = undefined;
+      this.#base = this.url;
+      throw error;
+    }
+  }
+
+  /** One request with its redirects; the body of the answer is read, checked, or drained. */
+  async #exchange(wanted: GitHttpRequest, kind: AnswerKind, body: Buffer | undefined, operation: Operation): Promise<Answer> {
+    let url = new URL(wanted.url);
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
+      const answer = await this.#send(url, wanted, kind, body, operation);
+      if (answer.status < 300 || answer.status > 399) {
+        this.#checkStatus(answer);
+        await checkAnswer(kind, answer.body, this.publicUrl, { maxObjectBytes: this.#settings.maxPackBytes });
+        return answer;
+      }
+      url = this.#redirected(answer, body !== undefined);
+    }
+    throw new GitProtocolError(this.publicUrl, "it redirects in circles");
+  }
+
+  async #send(
+    url: URL,
+    wanted: GitHttpRequest,
+    kind: AnswerKind,
+    body: Buffer | undefined,
+    operation: Operation,
+  ): Promise<Answer> {
+    const { timeoutMs } = this.#settings;
+    try {
+      operation.signal.throwIfAborted();
+      const response = await request(url, {
+        method: body === undefined ? "GET" : "POST",
+        headers: {
+          ...wanted.headers,
+          "user-agent": "git/penstock",
+          "accept-encoding": "identity",
+          ...this.#authorizationFor(url),
+        },
+        body: body ?? null,
+        dispatcher: this.#dispatcher,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+        signal: operation.signal,
+      });
+      const isGood = response.statusCode === 200;
+      const content = await (isGood ? readAtMost(response.body, this.#maxBytesOf(kind)) : readStart(response.body));
+      return { status: response.statusCode, headers: flatten(response.headers), body: content, url };
+    } catch (error) {
+      throw this.#explain(error, kind, operation);
+    }
+  }
+
+  #authorizationFor(url: URL): Readonly<Record<string, string>> {
+    const isOurs = this.#authorization !== undefined && url.origin === this.#settings.url.origin;
+    return isOurs ? { authorization: this.#authorization } : {};
+  }
+
+  #maxBytesOf(kind: AnswerKind): number {
+    if (kind === "report") return MAX_REPORT_BYTES;
+    return kind === "pack" ? this.#settings.maxPackBytes : MAX_REFS_BYTES;
+  }
+
+  #redirected(answer: Answer, isPost: boolean): URL {
+    const location = URL.parse(answer.headers["location"] ?? "", answer.url.href);
+    if (location === null) throw new GitProtocolError(this.publicUrl, `status ${answer.status} without a readable location`);
+    // Elsewhere the credentials would be somebody else's, and a POST after 301 or 302 is a GET to most servers.
+    const canFollow =
+      location.origin === this.#settings.url.origin && (!isPost || answer.status === 307 || answer.status === 308);
+    if (canFollow) return location;
+    const target = publicUrl(location).replace(/\/(?:info\/refs|git-upload-pack|git-receive-pack)$/, "");
+    throw new GitProtocolError(this.publicUrl, `it redirects to ${target}; if that is right, make it repository.url`);
+  }
+
+  #checkStatus(answer: Answer): void {
+    const { status, headers } = answer;
+    if (status === 200) return;
+    const retryAfterMs = this.#retryAfterMs(headers["retry-after"]);
+    if (status === 429 || (retryAfterMs !== undefined && (status === 403 || status === 503))) {
+      throw new GitRateLimitedError(this.publicUrl, status, retryAfterMs ?? DEFAULT_RETRY_AFTER_MS);
+    }
+    const detail = this.#detailOf(answer);
+    // Azure DevOps shows its page to sign in with 203.
+    if (status === 401 || status === 203) throw new GitAuthError(this.publicUrl, 401, detail);
+    if (status === 403) throw new GitAuthError(this.publicUrl, 403, detail);
+    if (status === 404 || status === 410) throw new GitRepositoryNotFoundError(this.publicUrl);
+    const text = `status ${status}${detail === "" ? "" : `: ${detail}`}`;
+    if (status >= 500 || status === 408) throw new GitUnreachableError(this.publicUrl, text);
+    throw new GitProtocolError(this.publicUrl, text);
+  }
+
+  /** What the server says in plain text; never a web page, and never our own secret should it be echoed. */
+  #detailOf(answer: Answer): string {
+    if (!(answer.headers["content-type"] ?? "").startsWith("text/plain")) return "";
+    const secrets = [this.#authorization?.slice("Basic ".length), this.#settings.credentials?.password.reveal()];
+    const text = answer.body.toString("utf8");
+    const hidden = secrets
+      .filter((secret) => secret !== undefined && secret !== "")
+      .reduce<string>((t, s) => t.replaceAll(s!, "[secret]"), text);
+    return oneLine(hidden, 200);
+  }
+
+  /** `Retry-After` is a number of seconds or a date. */
+  #retryAfterMs(value: string | undefined): number | undefined {
+    if (value === undefined) return undefined;
+    if (/^\d{1,6}$/.test(value)) return Number(value) * 1000;
+    const date = Date.parse(value);
+    return Number.isNaN(date) ? undefined : Math.max(0, date - this.#clock.now());
+  }
+
+  /** The error to throw for whatever went wrong below us. */
+  #explain(error: unknown, kind: AnswerKind, operation: Operation): unknown {
+    if (operation.caller.aborted) return operation.caller.reason;
+    if (isPenstockError(error) && !(error instanceof AnswerTooLargeError)) return error;
+    if (error instanceof AnswerTooLargeError) {
+      const limit = formatSize(error.data.maxBytes);
+      const what =
+        kind === "pack" ? `what is new weighs more than ${limit} (repository.maxPackSize)` : `an answer of more than ${limit}`;
+      return new GitTooLargeError(this.publicUrl, what, { cause: error });
+    }
+    const because = operation.signal.aborted
+      ? `not done after ${formatDuration(this.#settings.timeoutMs * TOTAL_FACTOR)}`
+      : reasonOf(error, this.#settings.timeoutMs);
+    return new GitUnreachableError(this.publicUrl, because, { cause: error });
+  }
+}
+
+/** What the requests of one operation share. */
+class Operation {
+  readonly caller: AbortSignal;
+  readonly signal: AbortSignal;
+
+  constructor(caller: AbortSignal, totalMs: number) {
+    this.caller = caller;
+    this.signal = AbortSignal.any([caller, AbortSignal.timeout(totalMs)]);
+  }
+}
+
+function kindOf(wanted: GitHttpRequest, body: Buffer | undefined): AnswerKind {
+  if (body === undefined) return "advertisement";
+  if (wanted.url.endsWith("/git-receive-pack")) return "report";
+  return body.toString("latin1", 4, 19) === "command=ls-refs" ? "refs" : "pack";
+}
+
+async function collect(body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>): Promise<readonly Uint8Array[]> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return chunks;
+}
+
+/** Enough of an error's body to see what it is about; the rest is not waited for. */
+async function readStart(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    size += chunk.byteLength;
+    if (size >= MAX_DETAIL_BYTES) break;
+  }
+  return Buffer.concat(chunks).subarray(0, MAX_DETAIL_BYTES);
+}
+
+function flatten(headers: Readonly<Record<string, string | string[] | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : (value ?? "")]),
+  );
+}
+
+/** One sentence for what undici, TLS or the system reports. Codes only where they exist: messages of theirs may change. */
+function reasonOf(error: unknown, timeoutMs: number): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
+  const code: unknown = cause instanceof Error ? Reflect.get(cause, "code") : undefined;
+  switch (code) {
+    case "UND_ERR_CONNECT_TIMEOUT":
+      return "no connection in time";
+    case "UND_ERR_HEADERS_TIMEOUT":
+    case "UND_ERR_BODY_TIMEOUT":
+      return `silence for ${formatDuration(timeoutMs)}`;
+    case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "SELF_SIGNED_CERT_IN_CHAIN":
+    case "UNABLE_TO_GET_ISSUER_CERT_LOCALLY":
+    case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
+      return `its certificate is signed by nobody we know (${code}); name the authority's file in repository.tls.caFile`;
+    default:
+      return typeof code === "string" && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
+  }
+}

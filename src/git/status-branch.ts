@@ -1,0 +1,209 @@
+import type { Log } from "../common/log.ts";
+import { messageOf } from "../common/errors.ts";
+import { buildCommit } from "./commit.ts";
+import { GitAuthError, GitCommitGoneError, GitTooLargeError } from "./errors.ts";
+import type { GitTransport } from "./http-transport.ts";
+import { Mutex } from "./mutex.ts";
+import { NewObjects } from "./new-objects.ts";
+import { ObjectStore } from "./object-store.ts";
+import { readPushCapabilities, sendPush, type Push, type PushReport } from "./push.ts";
+import { readFiles } from "./read-files.ts";
+import { readRemoteBranch } from "./remote-branch.ts";
+import { applyChanges, isPlainPath, readStatusFolder, type FileChanges, type StatusFolder } from "./status-tree.ts";
+
+export interface StatusSnapshot {
+  /** Undefined: there is no such branch, looked at twice. */
+  readonly head: string | undefined;
+  /** Text by path. What is not UTF-8, too large, or no plain file is left out, and left alone by `write`. */
+  readonly files: ReadonlyMap<string, string>;
+}
+
+export interface StatusWrite {
+  /** The head that the changes were made for; undefined: no such branch. */
+  readonly expectedHead: string | undefined;
+  readonly changes: FileChanges;
+  readonly message: string;
+  readonly author: { readonly name: string; readonly email: string };
+  readonly nowMs: number;
+}
+
+export type WriteResult =
+  | { readonly kind: "written"; readonly head: string; readonly snapshot: StatusSnapshot }
+  /** The branch stands elsewhere by now: read it again. Nothing was changed. */
+  | { readonly kind: "conflict" }
+  /** The server does not want it: rights, a protected branch, a hook. Asking again does not help by itself. */
+  | { readonly kind: "refused"; readonly because: string };
+
+/** What is known of one head: the files as text, and the trees to build the next commit from. */
+interface Known {
+  readonly snapshot: StatusSnapshot;
+  readonly root: StatusFolder | undefined;
+}
+
+interface KnownText {
+  readonly blob: string;
+  readonly text: string | undefined;
+}
+
+const EMPTY: Known = { snapshot: { head: undefined, files: new Map() }, root: undefined };
+const MAX_FILE_BYTES = 4 * 1024 ** 2;
+
+/** The branch that holds the status: read whole, written by compare-and-swap. Calls wait for each other. */
+export class StatusBranch {
+  readonly #transport: GitTransport;
+  readonly #branch: string;
+  readonly #log: Log;
+  readonly #store: ObjectStore;
+  readonly #mutex = new Mutex();
+  #known: Known = EMPTY;
+  /** Texts of the last head that was read from the server, by path. */
+  #texts: ReadonlyMap<string, KnownText> = new Map();
+  #capabilities: readonly string[] | undefined;
+
+  constructor(settings: { readonly transport: GitTransport; readonly branch: string }, deps: { readonly log: Log }) {
+    this.#transport = settings.transport;
+    this.#branch = settings.branch;
+    this.#log = deps.log;
+    this.#store = new ObjectStore(settings.transport, settings.branch, deps.log);
+  }
+
+  /** One small question to the server while the branch stands where it stood. */
+  async read(signal: AbortSignal): Promise<StatusSnapshot> {
+    return this.#mutex.run(async () => {
+      signal.throwIfAborted();
+      const branch = await readRemoteBranch(this.#transport, this.#branch, signal);
+      return (await this.#know(branch.kind === "at" ? branch.oid : undefined, signal)).snapshot;
+    });
+  }
+
+  /**
+   * One commit with `changes` on `expectedHead`, or the first of an orphan branch. Changes that change nothing make no commit. When the
+   * answer is lost, the branch itself is asked whether the commit arrived; an error means that it had not, or that nobody can tell.
+   */
+  async write(write: StatusWrite, signal: AbortSignal): Promise<WriteResult> {
+    for (const path of write.changes.keys()) {
+      if (!isPlainPath(path)) throw new TypeError(`no path for the status branch: ${JSON.stringify(path)}`);
+    }
+    return this.#mutex.run(async () => {
+      signal.throwIfAborted();
+      const before = await this.#knowExpected(write.expectedHead, signal);
+      return before === undefined ? { kind: "conflict" } : this.#writeOn(before, write, signal);
+    });
+  }
+
+  async #writeOn(before: Known, write: StatusWrite, signal: AbortSignal): Promise<WriteResult> {
+    const objects = new NewObjects();
+    const root = applyChanges(before.root, write.changes, objects);
+    if (write.expectedHead !== undefined && root.oid === before.root?.oid) {
+      return { kind: "written", head: write.expectedHead, snapshot: before.snapshot };
+    }
+    const { message, author, nowMs } = write;
+    const head = objects.add("commit", buildCommit({ tree: root.oid, parent: write.expectedHead, message, author, nowMs }));
+    const push = { branch: this.#branch, expected: write.expectedHead, head, pack: objects.buildPack() };
+    const outcome = await this.#push(push, signal);
+    if (outcome !== "written") return outcome;
+    const snapshot = { head, files: applyToFiles(before.snapshot.files, write.changes) };
+    this.#known = { snapshot, root };
+    await this.#store.adopt(head, write.expectedHead, objects.buildLoose());
+    return { kind: "written", head, snapshot };
+  }
+
+  async #push(push: Push, signal: AbortSignal): Promise<"written" | Exclude<WriteResult, { readonly kind: "written" }>> {
+    let report: PushReport;
+    try {
+      this.#capabilities ??= await readPushCapabilities(this.#transport, signal);
+      report = await sendPush(this.#transport, push, this.#capabilities, signal);
+    } catch (error) {
+      if (error instanceof GitAuthError && error.data.status === 403) return { kind: "refused", because: error.message };
+      return this.#settle(push, error, signal);
+    }
+    if (report.kind === "accepted") return "written";
+    // Servers have many words for "it stands elsewhere by now", so the branch is asked and not the text.
+    const now = await this.#readHead(signal);
+    if (now === push.head) return "written";
+    return now === push.expected ? { kind: "refused", because: report.because } : { kind: "conflict" };
+  }
+
+  /** After an error nobody knows whether the push was done. The server may still be at it: then the same push later is refused by its lock. */
+  async #settle(push: Push, error: unknown, signal: AbortSignal): Promise<"written" | { readonly kind: "conflict" }> {
+    this.#capabilities = undefined; // The server may be another one by now.
+    signal.throwIfAborted();
+    this.#log.debug({ err: error }, "no answer to a push; looking whether it arrived");
+    let now: string | undefined;
+    try {
+      now = await this.#readHead(signal);
+    } catch (lookError) {
+      this.#log.debug({ err: lookError }, `cannot look whether the push arrived: ${messageOf(lookError)}`);
+      throw error;
+    }
+    if (now === push.head) return "written";
+    if (now === push.expected) throw error;
+    return { kind: "conflict" };
+  }
+
+  async #readHead(signal: AbortSignal): Promise<string | undefined> {
+    const branch = await readRemoteBranch(this.#transport, this.#branch, signal);
+    return branch.kind === "at" ? branch.oid : undefined;
+  }
+
+  async #knowExpected(head: string | undefined, signal: AbortSignal): Promise<Known | undefined> {
+    try {
+      return await this.#know(head, signal);
+    } catch (error) {
+      if (error instanceof GitCommitGoneError) return undefined;
+      throw error;
+    }
+  }
+
+  async #know(head: string | undefined, signal: AbortSignal): Promise<Known> {
+    if (head === undefined) return EMPTY;
+    if (this.#known.snapshot.head === head) return this.#known;
+    const { tree } = await this.#store.ensureCommit(head, signal);
+    const files = await this.#readTexts(tree, signal);
+    const root = await readStatusFolder(tree, (oid) => this.#store.readTree(oid));
+    this.#known = { snapshot: { head, files }, root };
+    return this.#known;
+  }
+
+  async #readTexts(tree: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+    const listing = await readFiles(tree, (oid) => this.#store.readTree(oid), new Map(), this.#transport.publicUrl);
+    const texts = new Map<string, KnownText>();
+    const files = new Map<string, string>();
+    let bytes = 0;
+    for (const { path, kind, blob, readableName } of listing.files) {
+      if (kind !== "file" || !readableName) continue;
+      signal.throwIfAborted();
+      const known = this.#texts.get(path);
+      const text = known?.blob === blob ? known.text : decode(await this.#store.readBlob(blob));
+      texts.set(path, { blob, text });
+      if (text === undefined) continue;
+      files.set(path, text);
+      bytes += text.length;
+      if (bytes > this.#transport.maxPackBytes)
+        throw new GitTooLargeError(this.#transport.publicUrl, `the branch ${this.#branch}`);
+    }
+    this.#texts = texts;
+    return files;
+  }
+}
+
+function applyToFiles(files: ReadonlyMap<string, string>, changes: FileChanges): ReadonlyMap<string, string> {
+  const after = new Map(files);
+  for (const [path, text] of changes) {
+    if (text === undefined) after.delete(path);
+    else after.set(path, text);
+  }
+  return after;
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Undefined for what is not UTF-8, or far larger than any status. */
+function decode(content: Buffer): string | undefined {
+  if (content.byteLength > MAX_FILE_BYTES) return undefined;
+  try {
+    return UTF8.decode(content);
+  } catch {
+    return undefined; // Not UTF-8: somebody else's file.
+  }
+}
