@@ -37,6 +37,7 @@ const credentials = {
   additionalProperties: false,
   required: ["username"],
   oneOf: [{ required: ["passwordFile"] }, { required: ["passwordEnv"] }],
+  errorMessage: "must be a mapping with a username and one of passwordFile and passwordEnv",
   properties: {
     username: {
       ...text,
@@ -145,9 +146,13 @@ const cluster = {
     },
     checkpointsDir: {
       ...text,
-      description: "Where the daemon finds the checkpoints, if not where the cluster itself says (file:// or s3://).",
+      description:
+        "Where the daemon finds the checkpoints, if not where the cluster itself says: an address with its scheme, such as s3://streams/checkpoints.",
     },
-    savepointsDir: { ...text, description: "Where savepoints go, if not where the cluster itself says (file:// or s3://)." },
+    savepointsDir: {
+      ...text,
+      description: "Where savepoints go, if not where the cluster itself says: an address with its scheme.",
+    },
     draining: { type: "boolean", default: false, description: "Start no job here any more." },
     pollInterval: { ...duration("5s"), description: "How often to look at the jobs." },
     timeout: {

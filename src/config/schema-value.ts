@@ -82,19 +82,32 @@ export type OptionPattern = string;
 export interface ListedOption {
   readonly pattern: OptionPattern;
   readonly schema: OptionSchema;
+  /** Whether its group, where there is one, must hold it. */
+  readonly required: boolean;
 }
 
-/** Every option below `schema`, groups before their members. */
-export function listOptions(schema: OptionSchema, pattern: OptionPattern = ""): readonly ListedOption[] {
-  const own = pattern === "" ? [] : [{ pattern, schema }];
+/** Every option of a group, groups before their members. */
+export function listOptions(group: OptionSchema): readonly ListedOption[] {
+  return optionsBelow(group, "");
+}
+
+function optionsBelow(schema: OptionSchema, pattern: OptionPattern): readonly ListedOption[] {
+  if (schema.type === "array") return optionsBelow(schema.items, `${pattern}[]`);
+  if (schema.type !== "object") return [];
   const prefix = pattern === "" ? "" : `${pattern}.`;
-  if (schema.type === "array") return [...own, ...listOptions(schema.items, `${pattern}[]`).slice(1)];
-  if (schema.type !== "object") return own;
-  if (!("properties" in schema)) return [...own, ...listOptions(schema.additionalProperties, `${prefix}*`).slice(1)];
-  return [...own, ...Object.entries(schema.properties).flatMap(([key, member]) => listOptions(member, `${prefix}${key}`))];
+  if (!("properties" in schema)) return optionsBelow(schema.additionalProperties, `${prefix}*`);
+  const options: ListedOption[] = [];
+  for (const [key, member] of Object.entries(schema.properties)) {
+    const own = `${prefix}${key}`;
+    options.push({ pattern: own, schema: member, required: schema.required?.includes(key) === true });
+    options.push(...optionsBelow(member, own));
+  }
+  return options;
 }
 
-export interface WrittenOption extends ListedOption {
+export interface WrittenOption {
+  readonly pattern: OptionPattern;
+  readonly schema: OptionSchema;
   readonly path: readonly (string | number)[];
   readonly value: unknown;
 }
