@@ -84,7 +84,7 @@ const repository = {
     },
     timeout: {
       ...duration("60s"),
-      description: "How long one request to the Git server may take.",
+      description: "How long the Git server may be silent; a whole request may take ten times as long.",
     },
     credentials: { ...credentials, description: "For HTTP basic authentication." },
     tls: { ...tls, description: "For servers with a certificate of one's own, or that ask for one." },
@@ -157,7 +157,8 @@ const cluster = {
     pollInterval: { ...duration("5s"), description: "How often to look at the jobs." },
     timeout: {
       ...duration("10s"),
-      description: "How long one answer may take before the cluster counts as unreachable.",
+      description:
+        "How long one answer may take before the cluster counts as unreachable; a submission, which runs the program's main(), may take longer.",
     },
     headers: {
       type: "object",
@@ -398,6 +399,7 @@ const NO_SERVER = "the daemon listens on no port";
 /** By pattern. Never silently ignored: whoever writes one of these is told. */
 export const IDLE_OPTIONS: ReadonlyMap<OptionPattern, IdleOption> = new Map([
   ["status.target", { harmless: "branch", today: "the status is written to the status branch alone" }],
+  ["zones.*.projects.*.maxRpus", { today: "no quota holds a job back" }],
   ["policy.runtimeUpdates", { harmless: "manual", today: "no job is moved to another cluster" }],
   ["policy.onDelete", { today: NO_DELETION }],
   ["policy.deleteTimeout", { today: NO_DELETION }],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { formatProblem } from "../../src/common/problem.ts";
 import { parseYamlFile, type YamlDocument } from "../../src/common/yaml-file.ts";
-import { CONFIG_SCHEMA } from "../../src/config/config-schema.ts";
+import { CONFIG_SCHEMA, IDLE_OPTIONS } from "../../src/config/config-schema.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { listOptions, writtenOptions } from "../../src/config/schema-value.ts";
 import { validateConfig } from "../../src/config/validate-config.ts";
@@ -59,6 +59,11 @@ describe("the generated documents", () => {
     ["configuration.md", configReference()],
   ])("%s is current; if not, run npm run generate", (file, expected) => {
     expect(readFileSync(join(folder, file), "utf8")).toBe(expected);
+  });
+
+  it("know only options that exist as not yet acted on", () => {
+    const known = new Set(listOptions(CONFIG_SCHEMA).map((option) => option.pattern));
+    expect([...IDLE_OPTIONS.keys()].filter((pattern) => !known.has(pattern))).toEqual([]);
   });
 
   it("describe every option", () => {
