@@ -14,7 +14,6 @@ export type FailureReason =
   | "ChecksumMismatch"
   | "DigestMismatch"
   | "FileMissing"
-  | "NotAFile"
   | "LfsPointer"
   | "BlobUnreadable"
   | "SourceNotSupported"

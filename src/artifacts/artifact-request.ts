@@ -18,7 +18,7 @@ export interface ArtifactRequest {
 
 /** Equal for requests that lead to the same place. The commit is left out: the same blob may stand in many. */
 export function placeOf({ source, blob }: ArtifactRequest): string {
-  return canonicalJson({ source, oid: blob?.oid, mode: blob?.mode });
+  return canonicalJson({ source, oid: blob?.oid });
 }
 
 /** As a person wrote it in the manifest, without anything secret. */

@@ -106,6 +106,8 @@ export async function readBody(
   answer: HttpAnswer,
   options: {
     readonly maxBytes: number;
+    /** The option that `maxBytes` comes from. */
+    readonly setting?: string;
     readonly signal: AbortSignal;
     readonly onProgress: (bytes: number, totalBytes: number | undefined) => void;
   },
@@ -117,7 +119,7 @@ export async function readBody(
     encoding !== "identity"
       ? new ArtifactError("DownloadFailed", `${answer.from} came compressed (${encoding}) although that was not asked for`)
       : (totalBytes ?? 0) > options.maxBytes
-        ? tooLarge(answer.from, options.maxBytes)
+        ? tooLarge(answer.from, options)
         : undefined;
   if (refusal !== undefined) {
     await discard(answer);
@@ -128,7 +130,7 @@ export async function readBody(
   try {
     for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
       bytes += chunk.byteLength;
-      if (bytes > options.maxBytes) throw tooLarge(answer.from, options.maxBytes);
+      if (bytes > options.maxBytes) throw tooLarge(answer.from, options);
       await write(chunk);
       options.onProgress(bytes, totalBytes);
     }
@@ -153,8 +155,11 @@ export function tookTooLong(timeoutMs: number): ArtifactError {
   return new ArtifactError("TimedOut", `it took longer than ${formatDuration(timeoutMs)} (artifacts.timeout)`);
 }
 
-function tooLarge(from: string, maxBytes: number): ArtifactError {
-  return new ArtifactError("TooLarge", `${from} is larger than ${formatSize(maxBytes)} (artifacts.maxSize)`);
+function tooLarge(from: string, { maxBytes, setting }: { readonly maxBytes: number; readonly setting?: string }): ArtifactError {
+  return new ArtifactError(
+    "TooLarge",
+    `${from} is larger than ${formatSize(maxBytes)}${setting === undefined ? "" : ` (${setting})`}`,
+  );
 }
 
 function redirectTarget(from: URL, location: string | string[] | undefined): URL {

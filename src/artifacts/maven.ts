@@ -65,7 +65,7 @@ async function fetchFrom(repository: MavenRepositoryConfig, path: string, http: 
     return false;
   }
   await refuseUnlessOk(answer, repository);
-  await readBody(answer, job, (chunk) => job.incoming.write(chunk));
+  await readBody(answer, { ...job, setting: "artifacts.maxSize" }, (chunk) => job.incoming.write(chunk));
   if (!job.pinned) await verifyChecksum(repository, path, http, job);
   return true;
 }

@@ -40,7 +40,7 @@ export interface Harness {
   readonly clock: { nowMs: number };
   readonly logLines: readonly string[];
   /** Fetches and waits until it is settled one way or the other. */
-  settle(request: ArtifactRequest): Promise<ArtifactSeen>;
+  readonly settle: (request: ArtifactRequest) => Promise<ArtifactSeen>;
 }
 
 export async function aStore(
