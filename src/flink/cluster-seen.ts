@@ -82,17 +82,3 @@ export function isHealthy(job: FlinkJobSeen): boolean {
 export function clusterRef(cluster: ReachableCluster): ClusterRef {
   return { name: cluster.name, url: cluster.url, incarnation: cluster.incarnation };
 }
-
-/** `1.16` of `1.16.3`: what manifests name. */
-export function minorVersion(flinkVersion: string): string {
-  return flinkVersion.split(".").slice(0, 2).join(".");
-}
-
-/** Newest patch first: negative when `a` is newer than `b`. Both are of the form `1.16.3`, suffixes are ignored. */
-export function comparePatchDescending(a: string, b: string): number {
-  return patchOf(b) - patchOf(a);
-}
-
-function patchOf(flinkVersion: string): number {
-  return Number.parseInt(flinkVersion.split(".")[2] ?? "0", 10) || 0;
-}

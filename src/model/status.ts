@@ -151,6 +151,8 @@ export type ResourceRecord = JobRecord | ArtifactRecord | SavepointRecord;
 export interface Summary {
   /** The newest commit of the manifests' branch that this status is about. */
   readonly appliedCommit: string;
+  /** Changes when, and only when, something under the configured paths does. */
+  readonly manifestsDigest: string;
   /** The source's settings; a change of them holds deletions. */
   readonly source: {
     readonly url: string;

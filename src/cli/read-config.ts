@@ -1,0 +1,18 @@
+import { resolve } from "node:path";
+import { formatProblem } from "../common/problem.ts";
+import { countOf } from "../common/text.ts";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load-config.ts";
+import { paint, printLine, type Io } from "./io.ts";
+
+/** The configuration, or undefined after everything that is wrong with it was printed. */
+export async function readConfig(io: Io, path: string): Promise<Config | undefined> {
+  const loaded = await loadConfig(resolve(io.folder, path), io.environment, io.stop);
+  if (loaded.kind === "invalid") {
+    for (const problem of loaded.problems) printLine(io.stderr, formatProblem(problem));
+    printLine(io.stderr, paint(io, io.stderr, "red", `${countOf(loaded.problems.length, "problem")} in the configuration`));
+    return undefined;
+  }
+  for (const notice of loaded.notices) printLine(io.stderr, paint(io, io.stderr, "yellow", formatProblem(notice)));
+  return loaded.config;
+}

@@ -1,0 +1,99 @@
+import { ArtifactStore } from "../artifacts/artifact-store.ts";
+import type { BlobRef } from "../artifacts/path-source.ts";
+import type { Clock } from "../common/clock.ts";
+import { createDispatcher } from "../common/http.ts";
+import type { Log } from "../common/log.ts";
+import type { Config } from "../config/config.ts";
+import { Cluster } from "../flink/cluster.ts";
+import { FlinkClient } from "../flink/flink-client.ts";
+import { GitObjectError } from "../git/errors.ts";
+import { GitTransport } from "../git/http-transport.ts";
+import { ManifestRepository, type BlobContent } from "../git/manifest-repository.ts";
+import { StatusBranch } from "../git/status-branch.ts";
+import { Actions } from "../pass/apply.ts";
+import type { PassDeps } from "../pass/reconcile.ts";
+import { SnapshotReader } from "../pass/read-snapshot.ts";
+
+export interface Assembly {
+  readonly deps: PassDeps;
+  /** Ends everything that goes on in the background and closes all connections. */
+  close(): Promise<void>;
+}
+
+/** Builds the parts of one daemon out of its configuration. Nothing is called yet. */
+export function assemble(
+  config: Config,
+  tools: { readonly clock: Clock; readonly log: Log; readonly wake: () => void },
+): Assembly {
+  const { clock, log, wake } = tools;
+  const repository = openRepository(config, clock, log);
+  const { manifests, statusBranch } = repository;
+  const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log });
+  const clusters = [...config.zones.values()].flatMap((zone) =>
+    zone.clusters.map((cluster) => {
+      const client = new FlinkClient({ ...cluster, proxy: config.proxy }, { clock });
+      return new Cluster({ zone: zone.name, config: cluster, client, instance: config.instance, clock, log });
+    }),
+  );
+  const store = new ArtifactStore(
+    { ...config.artifacts, instance: config.instance },
+    {
+      log,
+      clock,
+      onChange: wake,
+      readBlob: async (blob, maxBytes, signal) => readBlobOf(manifests, blob, maxBytes, signal),
+      createDispatcher: (options) => createDispatcher({ ...options, proxy: config.proxy }),
+    },
+  );
+  const actions = new Actions({ clusters, store, clock, log, wake });
+  const limits = { maxBytes: config.artifacts.maxBytes, maxBlobBytes: config.repository.maxBlobBytes };
+  return {
+    deps: {
+      config,
+      clock,
+      log,
+      reader,
+      clusters,
+      actions,
+      observe: { clusters, store, actions, limits },
+      publish: { statusBranch, reader, config: config.status, clock, log },
+    },
+    async close() {
+      await actions.close();
+      await store.close();
+      await Promise.all([repository.close(), ...clusters.map(async ({ client }) => client.close())]);
+    },
+  };
+}
+
+export interface OpenRepository {
+  readonly manifests: ManifestRepository;
+  readonly statusBranch: StatusBranch;
+  close(): Promise<void>;
+}
+
+/** Both branches of the repository over one transport. Nothing is called yet. */
+export function openRepository(config: Pick<Config, "repository" | "status" | "proxy">, clock: Clock, log: Log): OpenRepository {
+  const transport = new GitTransport({ ...config.repository, proxy: config.proxy }, clock);
+  return {
+    manifests: new ManifestRepository({ transport, branch: config.repository.branch }, { log }),
+    statusBranch: new StatusBranch({ transport, branch: config.status.branch }, { log }),
+    close: async () => transport.close(),
+  };
+}
+
+/** The bytes of a recorded commit: one that is not here any more, after a restart or a change of the store, is fetched again by its id. */
+async function readBlobOf(
+  manifests: ManifestRepository,
+  blob: BlobRef,
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<BlobContent> {
+  try {
+    return await manifests.readBlob(blob.oid, maxBytes, signal);
+  } catch (error) {
+    if (!(error instanceof GitObjectError)) throw error;
+    await manifests.readCommit(blob.commit, signal);
+    return manifests.readBlob(blob.oid, maxBytes, signal);
+  }
+}

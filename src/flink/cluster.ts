@@ -1,0 +1,284 @@
+import type { Clock } from "../common/clock.ts";
+import { isAbort, messageOf } from "../common/errors.ts";
+import type { Log } from "../common/log.ts";
+import { oneLine } from "../common/text.ts";
+import type { ClusterConfig } from "../config/config.ts";
+import { isOurs } from "../model/flink-job-id.ts";
+import {
+  hasEnded,
+  isHealthy,
+  type ClusterSeen,
+  type FlinkJobDetail,
+  type FlinkJobSeen,
+  type ReachableCluster,
+  type RestorePointsSeen,
+  type SlotsSeen,
+} from "./cluster-seen.ts";
+import type { FlinkClient } from "./flink-client.ts";
+import type { FlinkConfig, FlinkJobSummary, JobManagerConfig } from "./responses.ts";
+import { listRestorePoints } from "./restore-directories.ts";
+
+export interface LookRequest {
+  /** What was seen is good enough when it is not older than this. */
+  readonly maxAgeMs: number;
+  /** Somebody wants to start a job: the slots have to be fresh. */
+  readonly slots: boolean;
+  /** Flink job ids whose checkpoint and savepoint directories are to be listed. */
+  readonly restorePointsOf: readonly string[];
+}
+
+interface Identity {
+  readonly config: FlinkConfig;
+  readonly jobManager: JobManagerConfig;
+  readonly readAtMs: number;
+}
+
+interface KnownDetail {
+  readonly detail: FlinkJobDetail;
+  readonly summary: FlinkJobSummary;
+  readonly readAtMs: number;
+}
+
+const IDENTITY_MAX_AGE_MS = 60_000;
+const SLOTS_MAX_AGE_MS = 15_000;
+/** `/jobs/:id` and its like are up to 3 s older than the overview, so what was read right after a change is read once more. */
+const DETAIL_SETTLES_MS = 4000;
+const DETAIL_MAX_AGE_MS = 300_000;
+const FIRST_CHECKPOINT_LOOK_MS = 5000;
+
+/**
+ * One Flink cluster as it is seen over time. A look costs one call as long as nothing changed; what changes slowly (version, slots,
+ * details of jobs) is kept and read again when it is old or when the list of jobs says that it moved.
+ */
+export class Cluster {
+  readonly zone: string;
+  readonly config: ClusterConfig;
+  readonly client: FlinkClient;
+  readonly #instance: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #details = new Map<string, KnownDetail>();
+  #identity: Identity | undefined;
+  #slots: { readonly seen: SlotsSeen; readonly readAtMs: number } | undefined;
+  #last: { readonly seen: ClusterSeen; readonly atMs: number } | undefined;
+  #unreachableSinceMs: number | undefined;
+  #looking: Promise<ClusterSeen> | undefined;
+  #lookingSinceMs = 0;
+
+  constructor(options: {
+    readonly zone: string;
+    readonly config: ClusterConfig;
+    readonly client: FlinkClient;
+    readonly instance: string;
+    readonly clock: Clock;
+    readonly log: Log;
+  }) {
+    this.zone = options.zone;
+    this.config = options.config;
+    this.client = options.client;
+    this.#instance = options.instance;
+    this.#clock = options.clock;
+    this.#log = options.log.child({ cluster: options.config.name });
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+
+  get url(): string {
+    return this.config.url.href;
+  }
+
+  /**
+   * Never throws but for `signal`: what cannot be reached is seen as unreachable. When the answer takes longer than `patienceMs` the
+   * look goes on in the background, and until it is done the cluster counts as unreachable.
+   */
+  async look(request: LookRequest, patienceMs: number, signal: AbortSignal): Promise<ClusterSeen> {
+    const last = this.#last;
+    if (last !== undefined && this.#clock.now() - last.atMs < request.maxAgeMs && this.#looking === undefined) return last.seen;
+    if (this.#looking === undefined) {
+      this.#lookingSinceMs = this.#clock.now();
+      this.#looking = this.#lookNow(request, signal).finally(() => (this.#looking = undefined));
+      this.#looking.catch(() => {}); // Only an abort rejects, and then there may be nobody left who waits for it.
+    }
+    const seen = await within(this.#looking, patienceMs - (this.#clock.now() - this.#lookingSinceMs));
+    return seen ?? this.#unreachable(`it has not answered within ${patienceMs} ms`);
+  }
+
+  /** The next look asks again, however fresh the last one is: something was just done to the cluster. */
+  expire(): void {
+    this.#last = undefined;
+    this.#slots = undefined;
+  }
+
+  /** What the cluster's directories hold of this instance. Without directories no checkpoint outlives its JobManager, so there is none. */
+  async readTraces(prefix: string, signal: AbortSignal): Promise<RestorePointsSeen> {
+    return this.#restorePointsOf(prefix, await this.#readIdentity(false, signal), signal);
+  }
+
+  async #lookNow(request: LookRequest, signal: AbortSignal): Promise<ClusterSeen> {
+    const seen = await this.#tryLook(request, signal);
+    this.#last = { seen, atMs: this.#clock.now() };
+    return seen;
+  }
+
+  async #tryLook(request: LookRequest, signal: AbortSignal): Promise<ClusterSeen> {
+    try {
+      const seen = await this.#readAll(request, signal);
+      if (this.#unreachableSinceMs !== undefined)
+        this.#log.info({ incarnation: seen.incarnation }, "cluster can be reached again");
+      this.#unreachableSinceMs = undefined;
+      return seen;
+    } catch (error) {
+      if (isAbort(error, signal)) throw error;
+      const because = oneLine(messageOf(error), 300);
+      if (this.#unreachableSinceMs === undefined) this.#log.warn({ because }, "cluster cannot be reached; it is asked again");
+      return this.#unreachable(because);
+    }
+  }
+
+  async #readAll(request: LookRequest, signal: AbortSignal): Promise<ReachableCluster> {
+    const [jobs, slots, identity] = await Promise.all([
+      this.client.readJobs(signal),
+      this.#readSlots(request.slots, signal),
+      this.#readIdentity(false, signal),
+    ]);
+    // A job that was there and is not listed any more: perhaps another JobManager answers.
+    const vanished = [...this.#details.keys()].some((id) => !jobs.some((job) => job.flinkJobId === id));
+    const sure = vanished || this.#unreachableSinceMs !== undefined ? await this.#readIdentity(true, signal) : identity;
+    this.#forgetDetailsOf(jobs);
+    const seenJobs = await Promise.all(jobs.map(async (job) => this.#seeJob(job, signal)));
+    const { checkpointsDir, savepointsDir } = this.#directories(sure);
+    return {
+      kind: "reachable",
+      zone: this.zone,
+      name: this.name,
+      url: this.url,
+      draining: this.config.draining,
+      incarnation: sure.jobManager.incarnation,
+      flinkVersion: sure.config.flinkVersion,
+      webSubmit: sure.config.features.webSubmit,
+      highAvailability: sure.jobManager.highAvailability.toUpperCase() !== "NONE",
+      checkpointsDir,
+      savepointsDir,
+      slots: await this.#withHolders(slots, seenJobs, request.slots, signal),
+      jobs: new Map(seenJobs.map((job) => [job.flinkJobId, job])),
+      restorePoints: await this.#readRestorePoints(request.restorePointsOf, sure, signal),
+    };
+  }
+
+  async #readIdentity(fresh: boolean, signal: AbortSignal): Promise<Identity> {
+    const known = this.#identity;
+    if (!fresh && known !== undefined && this.#clock.now() - known.readAtMs < IDENTITY_MAX_AGE_MS) return known;
+    const [config, jobManager] = await Promise.all([this.client.readConfig(signal), this.client.readJobManagerConfig(signal)]);
+    this.#identity = { config, jobManager, readAtMs: this.#clock.now() };
+    return this.#identity;
+  }
+
+  async #readSlots(fresh: boolean, signal: AbortSignal): Promise<SlotsSeen> {
+    const known = this.#slots;
+    if (!fresh && known !== undefined && this.#clock.now() - known.readAtMs < SLOTS_MAX_AGE_MS) return known.seen;
+    const { slotsTotal, slotsFree } = await this.client.readOverview(signal);
+    const seen: SlotsSeen = { total: slotsTotal, free: slotsFree, heldByJob: undefined };
+    this.#slots = { seen, readAtMs: this.#clock.now() };
+    return seen;
+  }
+
+  /** Who holds which slot costs a call for each TaskManager, so it is asked only when a job that is not healthy has a claim to defend. */
+  async #withHolders(slots: SlotsSeen, jobs: readonly FlinkJobSeen[], wanted: boolean, signal: AbortSignal): Promise<SlotsSeen> {
+    const unhealthy = jobs.some((job) => isOurs(job.flinkJobId, this.#instance) && !hasEnded(job) && !isHealthy(job));
+    return wanted && unhealthy ? { ...slots, heldByJob: await this.client.readSlotHolders(signal) } : slots;
+  }
+
+  async #seeJob(summary: FlinkJobSummary, signal: AbortSignal): Promise<FlinkJobSeen> {
+    const { flinkJobId, name, state, startTimeMs, tasks } = summary;
+    const detail = isOurs(flinkJobId, this.#instance) ? await this.#readDetail(summary, signal) : undefined;
+    const { total, running, finished } = tasks;
+    return { flinkJobId, name, state, startedAtMs: startTimeMs, tasks: { total, running, finished }, detail };
+  }
+
+  async #readDetail(summary: FlinkJobSummary, signal: AbortSignal): Promise<FlinkJobDetail | undefined> {
+    const known = this.#details.get(summary.flinkJobId);
+    if (known !== undefined && !this.#isStale(known, summary)) return known.detail;
+    const id = summary.flinkJobId;
+    const [job, checkpoints, failure] = await Promise.all([
+      this.client.readJob(id, signal),
+      this.client.readCheckpoints(id, signal),
+      summary.state === "RUNNING" ? undefined : this.client.readExceptions(id, signal),
+    ]);
+    if (job === undefined) return known?.detail;
+    const detail: FlinkJobDetail = {
+      parallelism: Math.max(0, ...job.vertices.map((vertex) => vertex.parallelism)),
+      checkpoints: {
+        completed: checkpoints?.counts.completed ?? 0,
+        latestPath: (checkpoints?.latestCompleted ?? checkpoints?.latestSavepoint)?.externalPath,
+        enabled: await this.#hasCheckpointing(id, known, signal),
+      },
+      rootCause: failure?.cause.line,
+    };
+    this.#details.set(id, { detail, summary, readAtMs: this.#clock.now() });
+    return detail;
+  }
+
+  /** An option of the job that never changes while it lives: asked once. */
+  async #hasCheckpointing(flinkJobId: string, known: KnownDetail | undefined, signal: AbortSignal): Promise<boolean> {
+    if (known !== undefined) return known.detail.checkpoints.enabled;
+    return (await this.client.readCheckpointConfig(flinkJobId, signal))?.intervalMs !== undefined;
+  }
+
+  #isStale(known: KnownDetail, summary: FlinkJobSummary): boolean {
+    const age = this.#clock.now() - known.readAtMs;
+    if (known.summary.state !== summary.state || known.summary.lastModifiedMs !== summary.lastModifiedMs) return true;
+    if (known.readAtMs - summary.lastModifiedMs < DETAIL_SETTLES_MS && age >= DETAIL_SETTLES_MS) return true;
+    const { enabled, completed } = known.detail.checkpoints;
+    if (summary.state === "RUNNING" && enabled && completed === 0) return age >= FIRST_CHECKPOINT_LOOK_MS;
+    return summary.state === "RUNNING" && age >= DETAIL_MAX_AGE_MS;
+  }
+
+  #forgetDetailsOf(jobs: readonly FlinkJobSummary[]): void {
+    const listed = new Set(jobs.map((job) => job.flinkJobId));
+    for (const id of this.#details.keys()) if (!listed.has(id)) this.#details.delete(id);
+  }
+
+  #directories(identity: Identity): { readonly checkpointsDir: string | undefined; readonly savepointsDir: string | undefined } {
+    return {
+      checkpointsDir: this.config.checkpointsDir ?? identity.jobManager.checkpointsDir,
+      savepointsDir: this.config.savepointsDir ?? identity.jobManager.savepointsDir,
+    };
+  }
+
+  async #readRestorePoints(
+    ids: readonly string[],
+    identity: Identity,
+    signal: AbortSignal,
+  ): Promise<ReadonlyMap<string, RestorePointsSeen>> {
+    const found = await Promise.all(ids.map(async (id) => [id, await this.#restorePointsOf(id, identity, signal)] as const));
+    return new Map(found);
+  }
+
+  async #restorePointsOf(prefix: string, identity: Identity, signal: AbortSignal): Promise<RestorePointsSeen> {
+    const { checkpointsDir, savepointsDir } = this.#directories(identity);
+    const dirs = [checkpointsDir, savepointsDir].filter((dir) => dir !== undefined);
+    const lists = await Promise.all(dirs.map(async (dir) => listRestorePoints(dir, prefix, signal)));
+    for (const list of lists) if (list.kind === "cannot-list") return { kind: "cannot-tell", because: list.because };
+    const entries = lists.flatMap((list) => (list.kind === "listed" ? list.entries : []));
+    const newest = entries.at(-1);
+    return newest === undefined ? { kind: "none" } : { kind: "found", newest: { kind: newest.kind, uri: newest.uri } };
+  }
+
+  #unreachable(because: string): ClusterSeen {
+    this.#unreachableSinceMs ??= this.#clock.now();
+    return { kind: "unreachable", zone: this.zone, name: this.name, url: this.url, because, sinceMs: this.#unreachableSinceMs };
+  }
+}
+
+/** Undefined when it takes longer. The timer holds no process up and is gone as soon as the answer is there. */
+async function within<T>(work: Promise<T>, limitMs: number): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), Math.max(0, limitMs)).unref();
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,96 @@
+import { isAbort, messageOf } from "../common/errors.ts";
+import { oneLine } from "../common/text.ts";
+import type { Cluster } from "./cluster.ts";
+import { FlinkAnswerError, FlinkRejectedError, FlinkUnreachableError } from "./errors.ts";
+import type { JarFile } from "./multipart.ts";
+import { isTerminal } from "./responses.ts";
+import type { RejectionKind } from "./root-cause.ts";
+import type { RunOptions } from "./run-request.ts";
+import type { Uploads } from "./uploads.ts";
+
+/** How a submission ended, as far as it can be told now. Only `accepted` and `refused` are certain. */
+export type SubmitOutcome =
+  | { readonly kind: "accepted" }
+  /** Nothing runs under the id. `curable`: trying again can help although nothing is changed. */
+  | { readonly kind: "refused"; readonly reason: string; readonly because: string; readonly curable: boolean }
+  | { readonly kind: "unknown"; readonly because: string };
+
+const REASONS: Readonly<Record<RejectionKind, string>> = {
+  "entry-class-not-found": "EntryClassMissing",
+  "no-main": "EntryClassMissing",
+  "main-threw": "ProgramFailed",
+  "duplicate-job": "JobIdSpent",
+  "no-jobs": "ProgramStartsNoJob",
+  "bad-option": "BadOption",
+  "jar-missing": "JarMissing",
+  "bad-request": "SubmissionRefused",
+  "not-a-jar": "NotAJar",
+  "savepoint-missing": "RestorePointMissing",
+  "not-enough-slots": "NotEnoughSlots",
+  "state-does-not-fit": "StateDoesNotFit",
+  other: "SubmissionRefused",
+};
+
+/**
+ * Uploads the jar if need be and submits the job under its announced id. Looks at the id before and after: a job that is there already
+ * is the answer, whatever the call said. Never throws but for `signal`.
+ */
+export async function submitJob(
+  cluster: Cluster,
+  uploads: Uploads,
+  jar: JarFile,
+  options: RunOptions,
+  incarnation: string,
+  signal: AbortSignal,
+): Promise<SubmitOutcome> {
+  try {
+    if (await isThere(cluster, options.flinkJobId, signal)) return { kind: "accepted" };
+    return await uploadAndRun(cluster, uploads, jar, options, incarnation, signal);
+  } catch (error) {
+    if (isAbort(error, signal)) throw error;
+    return settle(cluster, options.flinkJobId, error, signal);
+  }
+}
+
+async function uploadAndRun(
+  cluster: Cluster,
+  uploads: Uploads,
+  jar: JarFile,
+  options: RunOptions,
+  incarnation: string,
+  signal: AbortSignal,
+): Promise<SubmitOutcome> {
+  try {
+    await cluster.client.runJar(await uploads.ensure(jar, incarnation, signal), options, signal);
+  } catch (error) {
+    if (!(error instanceof FlinkRejectedError) || error.kind !== "jar-missing") throw error;
+    // Somebody deleted the jar, or another JobManager answers than the one that took it.
+    uploads.forget(jar.fileName);
+    await cluster.client.runJar(await uploads.ensure(jar, incarnation, signal), options, signal);
+  }
+  if (await isThere(cluster, options.flinkJobId, signal)) return { kind: "accepted" };
+  return { kind: "unknown", because: "Flink said that it took the job and does not know it" };
+}
+
+/** After any failure the job may run all the same, so the cluster is asked; only when it answers is anything certain. */
+async function settle(cluster: Cluster, flinkJobId: string, failure: unknown, signal: AbortSignal): Promise<SubmitOutcome> {
+  const because = oneLine(failure instanceof FlinkRejectedError ? failure.line : messageOf(failure), 400);
+  if (failure instanceof FlinkUnreachableError && failure.outcome === "not-sent")
+    return { kind: "refused", reason: "ClusterUnreachable", because, curable: true };
+  try {
+    const job = await cluster.client.readJob(flinkJobId, signal);
+    if (job !== undefined && !isTerminal(job.state)) return { kind: "accepted" };
+    if (!(failure instanceof FlinkRejectedError)) return job === undefined ? { kind: "unknown", because } : { kind: "accepted" };
+    return { kind: "refused", reason: REASONS[failure.kind], because, curable: failure.retry === "next-pass" };
+  } catch (error) {
+    if (isAbort(error, signal)) throw error;
+    const known =
+      error instanceof FlinkUnreachableError || error instanceof FlinkAnswerError || error instanceof FlinkRejectedError;
+    if (!known) throw error;
+    return { kind: "unknown", because };
+  }
+}
+
+async function isThere(cluster: Cluster, flinkJobId: string, signal: AbortSignal): Promise<boolean> {
+  return (await cluster.client.readJob(flinkJobId, signal)) !== undefined;
+}

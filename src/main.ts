@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+import process from "node:process";
+import { runProgram } from "./cli/program.ts";
+import { systemClock } from "./common/clock.ts";
+
+const stop = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
+}
+
+const status = await runProgram(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  environment: process.env,
+  folder: process.cwd(),
+  clock: systemClock,
+  stop: stop.signal,
+});
+process.exit(status);

@@ -1,0 +1,94 @@
+import { listOf } from "../common/text.ts";
+import { specDigits } from "../model/canonical-spec.ts";
+import { parseFlinkJobId } from "../model/flink-job-id.ts";
+import type { JobRecord } from "../model/status.ts";
+import { formatSpecChange, specChanges } from "../model/spec-changes.ts";
+import type { DesiredArtifact, DesiredJob } from "./desired.ts";
+
+/** Whether what is declared is what is in force; becomes the condition `Accepted`. */
+export interface Acceptance {
+  readonly status: "True" | "False";
+  readonly reason: string;
+  readonly message: string;
+}
+
+const ACCEPTED: Acceptance = { status: "True", reason: "SpecAccepted", message: "the spec is in force as it is declared" };
+
+/**
+ * Whether a Job runs by what is declared. As long as nothing of it ever ran the manifest may be changed at will; from then on only rpus
+ * may, and this version of Penstock does not act on that yet: it refuses, and touches nothing.
+ */
+export function acceptanceOfJob(job: DesiredJob): Acceptance {
+  const { record, declared } = job;
+  if (declared.kind === "broken")
+    return refused("ManifestBroken", "the manifest has problems, so the accepted spec stays in force; see summary.yaml");
+  const isBound = record?.status.flinkJobId !== undefined || record?.status.operation !== undefined;
+  if (!isBound) return ACCEPTED;
+  if (declared.kind === "absent") {
+    return refused(
+      "DeletionNotYetActedOn",
+      "the manifest is gone; deleting a Job that was started is not yet acted on, so it goes on. Put the manifest back, or stop the job by hand",
+    );
+  }
+  const { manifest } = declared;
+  if (!isSpecOf(record)) {
+    return specDigits(manifest.spec) === runningSpecDigits(record)
+      ? ACCEPTED
+      : refused(
+          "SpecChanged",
+          "the declared spec is not the one that the job runs with, and the accepted one was lost with the status branch; put the manifest back as it was",
+        );
+  }
+  const changes = specChanges(record.spec, manifest);
+  if (changes.length > 0) {
+    return refused(
+      "SpecChanged",
+      `${listOf(changes.map(formatSpecChange))}; only spec.resources.rpus may change. Put it back, and declare a Job with a new name for what is different`,
+    );
+  }
+  const asked = record.status.operation?.rpus ?? record.status.requestedRpus;
+  if (asked !== undefined && asked !== manifest.spec.rpus) {
+    return refused(
+      "RescaleNotYetActedOn",
+      `spec.resources.rpus was ${asked} and is ${manifest.spec.rpus}; rescaling is not yet acted on, so the job goes on with ${asked}`,
+    );
+  }
+  return ACCEPTED;
+}
+
+/** Once Ready an Artifact is immutable: jobs keep the bytes that they were started with. */
+export function acceptanceOfArtifact(artifact: DesiredArtifact): Acceptance {
+  const { record, declared } = artifact;
+  if (declared.kind === "broken")
+    return refused("ManifestBroken", "the manifest has problems, so the accepted spec stays in force; see summary.yaml");
+  if (record?.status.sha256 === undefined) return ACCEPTED;
+  if (declared.kind === "absent")
+    return refused("DeletionNotYetActedOn", "the manifest is gone; deleting an Artifact that Jobs use is not yet acted on");
+  if (JSON.stringify(declared.manifest.spec) !== JSON.stringify(record.spec)) {
+    return refused(
+      "SpecChanged",
+      "a Ready Artifact is immutable; put the manifest back, and declare an Artifact with a new name for what is different",
+    );
+  }
+  const { bytes } = record.status;
+  if (bytes !== undefined && artifact.entry?.kind === "file" && artifact.entry.blob !== bytes.blob) {
+    return refused(
+      "ContentChanged",
+      `the file at the source was changed; a Ready Artifact is immutable, so its Jobs keep the bytes of commit ${bytes.commit.slice(0, 12)}`,
+    );
+  }
+  return ACCEPTED;
+}
+
+/** Whether the record's spec is the one that its job was started with; an adopted job's may not be. */
+export function isSpecOf(record: JobRecord): boolean {
+  return specDigits(record.spec) === runningSpecDigits(record);
+}
+
+function runningSpecDigits(record: JobRecord): string | undefined {
+  return parseFlinkJobId(record.status.operation?.flinkJobId ?? record.status.flinkJobId ?? "")?.spec;
+}
+
+function refused(reason: string, message: string): Acceptance {
+  return { status: "False", reason, message };
+}

@@ -1,0 +1,152 @@
+import { formatProblem } from "../common/problem.ts";
+import { displayName, resourceKey, type ResourceId, type ResourceKey } from "../model/resource.ts";
+import type { ResourceRecord, Summary } from "../model/status.ts";
+import {
+  formatStatusDocument,
+  formatStatusReadme,
+  formatSummary,
+  README_PATH,
+  statusPath,
+  SUMMARY_PATH,
+} from "../model/status-document.ts";
+import { nextArtifactRecord } from "./artifact-status.ts";
+import type { Decisions } from "./decision.ts";
+import type { Desired } from "./desired.ts";
+import { nextJobRecord } from "./job-status.ts";
+import type { Observed } from "./observed.ts";
+import { nextSavepointRecord } from "./savepoint-status.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+/** What the status branch is to hold after this pass. */
+export interface StatusUpdate {
+  /** Every file that differs from what the branch holds; undefined where it goes. Empty: there is nothing to write. */
+  readonly changes: ReadonlyMap<string, string | undefined>;
+  readonly records: ReadonlyMap<ResourceKey, ResourceRecord>;
+  readonly summary: Summary;
+  /** What is new, a line for each resource; the commit message is made of them. */
+  readonly news: readonly News[];
+  /** A commit message whose subject a person can read. */
+  readonly message: string;
+  /** The pass wants to call Flink, so this has to be pushed before, and now. */
+  readonly announces: boolean;
+}
+
+export interface BuildStatusInput {
+  readonly snapshot: Snapshot;
+  readonly desired: Desired;
+  readonly observed: Observed;
+  readonly decisions: Decisions;
+  readonly summary: Pick<Summary, "source" | "instance">;
+  readonly now: number;
+}
+
+export interface News {
+  readonly id: ResourceId;
+  /** `Pending → Ready, Running`. */
+  readonly what: string;
+  readonly because: string;
+}
+
+/** Builds every document anew from what is known and compares: a pass that changes nothing yields no change. Pure. */
+export function buildStatus(input: BuildStatusInput): StatusUpdate {
+  const { snapshot } = input;
+  const records = nextRecords(input);
+  const removed = [...snapshot.status.records].filter(([key]) => !records.has(key));
+  const changes = new Map<string, string | undefined>(removed.map(([, { id }]) => [statusPath(id), undefined]));
+  for (const [key, record] of records) {
+    const isKnown = snapshot.status.records.get(key) === record && !snapshot.status.rewrite;
+    const text = isKnown ? undefined : formatStatusDocument(record);
+    if (text !== undefined && snapshot.status.files.get(statusPath(record.id)) !== text) changes.set(statusPath(record.id), text);
+  }
+  const summary = buildSummary(input, changes.size > 0);
+  const all = [...records.values()];
+  const summaryTexts = [
+    [SUMMARY_PATH, formatSummary(summary, all)],
+    [README_PATH, formatStatusReadme(all, summary)],
+  ] as const;
+  for (const [path, text] of summaryTexts) if (snapshot.status.files.get(path) !== text) changes.set(path, text);
+  const announces = input.decisions.jobs.some(({ kind }) => kind === "start");
+  const news = buildNews(input, records);
+  return { changes, records, summary, news, message: buildMessage(news, snapshot, summary), announces };
+}
+
+function buildNews(
+  { snapshot, decisions }: BuildStatusInput,
+  records: ReadonlyMap<ResourceKey, ResourceRecord>,
+): readonly News[] {
+  const news: News[] = [];
+  // Jobs first: they are what a person looks for in the subject of a commit.
+  for (const { key, id, because } of [...decisions.jobs, ...decisions.artifacts, ...decisions.savepoints]) {
+    const [before, after] = [snapshot.status.records.get(key), records.get(key)];
+    const what = after === undefined ? (before === undefined ? undefined : "forgotten") : describeChange(before, after);
+    if (what !== undefined) news.push({ id, what, because });
+  }
+  return news;
+}
+
+function nextRecords({
+  snapshot,
+  desired,
+  observed,
+  decisions,
+  now,
+}: BuildStatusInput): ReadonlyMap<ResourceKey, ResourceRecord> {
+  const next = new Map<ResourceKey, ResourceRecord>();
+  const context = { commit: snapshot.commit, observed, now };
+  const add = (record: ResourceRecord | undefined): void => {
+    if (record !== undefined) next.set(resourceKey(record.id), record);
+  };
+  for (const [index, artifact] of desired.artifacts.entries())
+    add(nextArtifactRecord(artifact, decisions.artifacts[index]!, context));
+  for (const [index, savepoint] of desired.savepoints.entries())
+    add(nextSavepointRecord(savepoint, decisions.savepoints[index]!, context));
+  for (const [index, job] of desired.jobs.entries()) add(nextJobRecord(job, decisions.jobs[index]!, context));
+  return next;
+}
+
+/** The applied commit moves with what is written, or when something under the configured paths was changed; other commits are no news. */
+function buildSummary({ snapshot, summary }: BuildStatusInput, writes: boolean): Summary {
+  const before = snapshot.status.summary;
+  const problems = [...snapshot.problems, ...snapshot.status.unreadable.values()].map(formatProblem);
+  const isNews = writes || before === undefined || before.manifestsDigest !== snapshot.manifestsDigest;
+  return {
+    ...summary,
+    appliedCommit: isNews ? snapshot.commit : before.appliedCommit,
+    manifestsDigest: snapshot.manifestsDigest,
+    problems,
+  };
+}
+
+function describeChange(before: ResourceRecord | undefined, after: ResourceRecord): string | undefined {
+  if (before === after) return undefined;
+  const [from, to] = [before === undefined ? "new" : labelOf(before), labelOf(after)];
+  if (from !== to) return `${from} → ${to}`;
+  if (
+    after.kind === "Job" &&
+    before?.kind === "Job" &&
+    after.status.operation?.flinkJobId !== before.status.operation?.flinkJobId
+  ) {
+    const { operation } = after.status;
+    if (operation !== undefined) return `starting attempt ${operation.attempt} on ${operation.cluster.name}`;
+  }
+  const old = new Map(before?.status.conditions.map((condition) => [condition.type, condition]));
+  const moved = after.status.conditions.find(
+    ({ type, status, reason }) => old.get(type)?.status !== status || old.get(type)?.reason !== reason,
+  );
+  return moved === undefined ? "details" : `${moved.type} ${moved.status} (${moved.reason})`;
+}
+
+/** `Ready, Running`, `Pending`. */
+export function labelOf(record: ResourceRecord): string {
+  const state = record.kind === "Job" ? record.status.flinkJobState : "";
+  return state === "" ? record.status.phase : `${record.status.phase}, ${state}`;
+}
+
+function buildMessage(news: readonly News[], snapshot: Snapshot, summary: Summary): string {
+  const lines = news.map(({ id, what }) => `${id.kind === "Job" ? "" : `${id.kind} `}${displayName(id)}: ${what}`);
+  const first =
+    lines[0] ?? (snapshot.status.summary === undefined ? "Begin the status" : `Apply ${snapshot.commit.slice(0, 12)}`);
+  const subject = lines.length > 1 ? `${first}, and ${lines.length - 1} more` : first;
+  const body = lines.length > 1 ? `${lines.join("\n")}\n\n` : "";
+  return `${subject}\n\n${body}Penstock-Applied-Commit: ${summary.appliedCommit}\n`;
+}

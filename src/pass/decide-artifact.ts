@@ -1,0 +1,103 @@
+import { describeSource } from "../artifacts/artifact-request.ts";
+import type { ArtifactRequest, ArtifactSeen } from "../artifacts/artifact-store.ts";
+import type { ArtifactDecision, Block } from "./decision.ts";
+import type { DesiredArtifact } from "./desired.ts";
+
+export interface ArtifactContext {
+  readonly seen: ArtifactSeen | undefined;
+  /** Whether a Job waits for the bytes; an Artifact that was Ready once is fetched again only then. */
+  readonly needed: boolean;
+  readonly maxBytes: number;
+  readonly maxBlobBytes: number;
+  readonly deletionsHeld: string | undefined;
+  /** Some recorded Job names it. */
+  readonly inUse: boolean;
+  readonly now: number;
+}
+
+/**
+ * What to ask the artifact store for, or why there is nothing to ask. Once Ready, the digest and, for files of the repository, the
+ * blob are binding, whatever lies at the source by now.
+ */
+export function artifactRequest(
+  artifact: DesiredArtifact,
+  limits: { readonly maxBytes: number; readonly maxBlobBytes: number },
+): ArtifactRequest | (Block & { readonly because: string }) {
+  const { record } = artifact;
+  const wasReady = record?.status.sha256 !== undefined;
+  const spec = wasReady || artifact.declared.kind !== "declared" ? record?.spec : artifact.declared.manifest.spec;
+  if (spec === undefined) return blocked("ManifestBroken", "its manifest has problems");
+  const sha256 = record?.status.sha256 ?? spec.sha256;
+  const base = { key: artifact.key, source: spec.source, ...(sha256 === undefined ? {} : { sha256 }) };
+  if (spec.source.kind === "maven") return { ...base, maxBytes: limits.maxBytes };
+  if (spec.source.kind !== "path")
+    return blocked("NotYetActedOn", `spec.source.${spec.source.kind} is not yet acted on; use path or maven`);
+  const bytes = record?.status.bytes;
+  if (bytes !== undefined) return { ...base, blob: { commit: bytes.commit, oid: bytes.blob }, maxBytes: limits.maxBlobBytes };
+  if (artifact.entry === undefined) return blocked("SourceMissing", `${spec.source.path} is not in the repository`);
+  if (artifact.entry.kind === "other")
+    return blocked("SourceMissing", `${spec.source.path} cannot be used: ${artifact.entry.because}`);
+  return { ...base, blob: { commit: artifact.entry.commit, oid: artifact.entry.blob }, maxBytes: limits.maxBlobBytes };
+}
+
+/** The next step for one Artifact. Nothing here touches what runs: jobs keep the bytes that they were started with. */
+export function decideArtifact(artifact: DesiredArtifact, context: ArtifactContext): ArtifactDecision {
+  const { key, id } = artifact;
+  if (artifact.recordProblem !== undefined)
+    return { key, id, kind: "leave", because: `its record cannot be understood: ${artifact.recordProblem}` };
+  if (artifact.declared.kind === "absent") return decideAbsent(artifact, context);
+  const request = artifactRequest(artifact, context);
+  if (!("key" in request))
+    return { key, id, kind: "wait", block: { condition: request.condition, reason: request.reason }, because: request.because };
+  const { seen } = context;
+  const settled = artifact.record?.status.sha256 !== undefined && !context.needed;
+  if (seen === undefined || seen.kind === "absent") {
+    if (settled) return { key, id, kind: "leave", because: "it is Ready, and no Job waits for its bytes" };
+    return {
+      key,
+      id,
+      kind: "fetch",
+      request,
+      block: undefined,
+      because: `its bytes are needed from ${describeSource(request.source)}`,
+    };
+  }
+  if (seen.kind === "downloading") {
+    const { lastFailure } = seen;
+    if (lastFailure !== undefined)
+      return {
+        key,
+        id,
+        kind: "wait",
+        block: { condition: "Available", reason: lastFailure.reason },
+        because: lastFailure.because,
+      };
+    return { key, id, kind: "leave", because: `it is being fetched from ${describeSource(request.source)}` };
+  }
+  if (seen.kind === "failed") return retryFailed(artifact, request, seen, context.now);
+  return { key, id, kind: "leave", because: "its bytes are there and verified" };
+}
+
+function retryFailed(
+  artifact: DesiredArtifact,
+  request: ArtifactRequest,
+  seen: ArtifactSeen & { kind: "failed" },
+  now: number,
+): ArtifactDecision {
+  const block: Block = { condition: "Available", reason: seen.reason };
+  const { key, id } = artifact;
+  if (now < seen.retryAtMs) return { key, id, kind: "wait", block, because: seen.because };
+  return { key, id, kind: "fetch", request, block, because: seen.because };
+}
+
+function decideAbsent(artifact: DesiredArtifact, context: ArtifactContext): ArtifactDecision {
+  const { key, id } = artifact;
+  if (context.deletionsHeld !== undefined) return { key, id, kind: "leave", because: context.deletionsHeld };
+  if (context.inUse)
+    return { key, id, kind: "leave", because: "Jobs use it; deleting an Artifact that is in use is not yet acted on" };
+  return { key, id, kind: "forget", because: "its manifest is gone and no Job uses it" };
+}
+
+function blocked(reason: string, because: string): Block & { readonly because: string } {
+  return { condition: "Available", reason, because };
+}

@@ -1,0 +1,72 @@
+import { listOf } from "../common/text.ts";
+import type { ClusterSeen } from "../flink/cluster-seen.ts";
+import { isOurs } from "../model/flink-job-id.ts";
+
+export const REBUILD_TRAILER = "Penstock-Rebuild-Status";
+
+/** Whether the absence of the status branch means that nothing ever ran, or that what is known of it was lost. */
+export type Establishment =
+  | { readonly kind: "known" }
+  /** Not every cluster can be seen, so neither can be told. Nothing is started and nothing is written. */
+  | { readonly kind: "undetermined"; readonly because: string }
+  /** What runs is adopted by its id; what does not run waits for a person. */
+  | { readonly kind: "lost"; readonly because: string };
+
+/** What the directories of one cluster hold of this instance. */
+export interface Traces {
+  readonly cluster: string;
+  readonly found:
+    | { readonly kind: "none" }
+    | { readonly kind: "found"; readonly example: string }
+    | { readonly kind: "cannot-tell"; readonly because: string };
+}
+
+export interface EstablishInput {
+  readonly instance: string;
+  /** The branch is there, or this process has read or written it before. */
+  readonly branchKnown: boolean;
+  readonly branch: string;
+  /** The applied commit carries the trailer: a person says that nothing which ran before is to be waited for. */
+  readonly rebuild: boolean;
+  readonly clusters: readonly ClusterSeen[];
+  readonly traces: readonly Traces[];
+}
+
+/** A first run needs proof: all clusters answer, none lists a job of this instance, and no directory of theirs holds a trace of one. */
+export function establish(input: EstablishInput): Establishment {
+  if (input.branchKnown || input.rebuild) return { kind: "known" };
+  const unreachable = input.clusters.filter(({ kind }) => kind === "unreachable");
+  if (unreachable.length > 0) {
+    const names = listOf(unreachable.map(({ name }) => name));
+    return {
+      kind: "undetermined",
+      because: `branch ${input.branch} does not exist, and whether anything of instance ${input.instance} runs cannot be told before ${names} can be reached`,
+    };
+  }
+  const evidence = findEvidence(input);
+  if (evidence === undefined) return { kind: "known" };
+  return { kind: "lost", because: lostBecause(input, evidence) };
+}
+
+/** What a Job waits for that may have run before the branch was lost. */
+export function statusLostBecause(branch: string): string {
+  return `branch ${branch} was lost, so whether this Job ran before is not known; if it may start without its former state, push a commit with the trailer "${REBUILD_TRAILER}: yes"`;
+}
+
+function findEvidence({ clusters, instance, traces }: EstablishInput): string | undefined {
+  for (const cluster of clusters) {
+    if (cluster.kind !== "reachable") continue;
+    const job = [...cluster.jobs.keys()].find((id) => isOurs(id, instance));
+    if (job !== undefined) return `cluster ${cluster.name} lists job ${job} of instance ${instance}`;
+  }
+  for (const { cluster, found } of traces) {
+    if (found.kind === "found") return `${found.example} was left by instance ${instance}`;
+    if (found.kind === "cannot-tell")
+      return `whether cluster ${cluster} holds checkpoints of instance ${instance} cannot be told: ${found.because}`;
+  }
+  return undefined;
+}
+
+function lostBecause({ branch }: EstablishInput, evidence: string): string {
+  return `branch ${branch} does not exist although ${evidence}; running jobs are adopted, others wait for a commit with the trailer "${REBUILD_TRAILER}: yes"`;
+}

@@ -1,0 +1,111 @@
+import { formatTime } from "../common/clock.ts";
+import { hasEnded, isHealthy, type FlinkJobSeen } from "../flink/cluster-seen.ts";
+import type { Condition, JobStatus } from "../model/status.ts";
+import type { Acceptance } from "./acceptance.ts";
+import type { Block } from "./decision.ts";
+import type { JobSeen } from "./observed.ts";
+
+export type ConditionNow = Omit<Condition, "since">;
+
+/** Everything a person asks first about a Job, most basic first. Texts hold nothing that moves by itself, or every pass would commit. */
+export function jobConditions(
+  acceptance: Acceptance,
+  status: Pick<JobStatus, "phase" | "cluster" | "requestedRpus" | "parallelism">,
+  seen: JobSeen | undefined,
+  block: (Block & { readonly because: string }) | undefined,
+): readonly ConditionNow[] {
+  const conditions: ConditionNow[] = [{ type: "Accepted", ...acceptance }];
+  if (block !== undefined)
+    conditions.push({ type: block.condition, status: "False", reason: block.reason, message: block.because });
+  if (status.phase === "Pending" || status.cluster === undefined) return conditions;
+  conditions.push({ type: "Placed", status: "True", reason: "ClusterChosen", message: `on ${status.cluster.name}` });
+  conditions.push({ type: "Started", status: "True", reason: "AcceptedByFlink", message: "Flink took the job" });
+  if (seen === undefined) return conditions;
+  conditions.push(healthOf(seen, status.cluster.name), ...reachedOf(status));
+  if (seen.kind === "listed" && !hasEnded(seen.job)) conditions.push(...recoverableOf(seen.job));
+  return conditions;
+}
+
+function healthOf(seen: JobSeen, cluster: string): ConditionNow {
+  const type = "Healthy";
+  if (seen.kind === "unseen") {
+    const since = seen.sinceMs === undefined ? "" : ` since ${formatTime(seen.sinceMs)}`;
+    return {
+      type,
+      status: "Unknown",
+      reason: "ClusterUnreachable",
+      message: `cluster ${cluster} cannot be seen${since}; the last known state stays`,
+    };
+  }
+  if (seen.kind === "absent") {
+    return {
+      type,
+      status: "Unknown",
+      reason: "Vanished",
+      message: `cluster ${cluster} answers and does not list the job; bringing it back is not yet acted on`,
+    };
+  }
+  const { job } = seen;
+  if (job.state === "FINISHED")
+    return { type, status: "True", reason: "Finished", message: "it ran out of data or was stopped, and stays so" };
+  if (hasEnded(job)) {
+    const cause = job.detail?.rootCause === undefined ? "" : ` (${job.detail.rootCause})`;
+    return {
+      type,
+      status: "False",
+      reason: "Ended",
+      message: `Flink ended it as ${job.state}${cause}; bringing it back is not yet acted on`,
+    };
+  }
+  if (isHealthy(job)) return { type, status: "True", reason: "AllTasksRunning", message: "all tasks are running" };
+  const cause = job.detail?.rootCause === undefined ? "" : `: ${job.detail.rootCause}`;
+  if (job.state === "RUNNING")
+    return { type, status: "False", reason: "TasksNotRunning", message: `not all tasks are running${cause}` };
+  return { type, status: "False", reason: "NotRunning", message: `Flink shows ${job.state}${cause}` };
+}
+
+/** What is reached is a condition: a program may fix the parallelism of its vertices, a cluster may have too few slots. */
+function reachedOf(status: Pick<JobStatus, "requestedRpus" | "parallelism">): readonly ConditionNow[] {
+  const { requestedRpus, parallelism } = status;
+  if (parallelism === undefined || parallelism === 0 || requestedRpus === undefined) return [];
+  if (parallelism === requestedRpus)
+    return [{ type: "Reached", status: "True", reason: "AsRequested", message: `its largest vertex runs ${parallelism} times` }];
+  return [
+    {
+      type: "Reached",
+      status: "False",
+      reason: "OtherParallelism",
+      message: `${requestedRpus} rpus are asked for, its largest vertex runs ${parallelism} times`,
+    },
+  ];
+}
+
+/** From the first minute, not only on the bad day. */
+function recoverableOf(job: FlinkJobSeen): readonly ConditionNow[] {
+  const type = "Recoverable";
+  const checkpoints = job.detail?.checkpoints;
+  if (checkpoints === undefined) return [];
+  if (!checkpoints.enabled) {
+    return [
+      {
+        type,
+        status: "False",
+        reason: "CheckpointingOff",
+        message: "the job takes no checkpoints, so its state is lost when it fails",
+      },
+    ];
+  }
+  if (checkpoints.completed === 0)
+    return [{ type, status: "False", reason: "NoCheckpointYet", message: "no checkpoint is complete yet" }];
+  if (checkpoints.latestPath === undefined) {
+    return [
+      {
+        type,
+        status: "False",
+        reason: "CheckpointsInMemory",
+        message: "its checkpoints are kept in the JobManager's memory and go with it; set state.checkpoints.dir on the cluster",
+      },
+    ];
+  }
+  return [{ type, status: "True", reason: "CheckpointCompleted", message: "a checkpoint is complete" }];
+}

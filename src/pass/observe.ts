@@ -1,0 +1,80 @@
+import type { ArtifactSeen, ArtifactStore } from "../artifacts/artifact-store.ts";
+import type { Cluster } from "../flink/cluster.ts";
+import { hasEnded, isHealthy, type ClusterSeen } from "../flink/cluster-seen.ts";
+import type { ResourceKey } from "../model/resource.ts";
+import type { Actions } from "./apply.ts";
+import { artifactRequest } from "./decide-artifact.ts";
+import type { Desired, DesiredJob } from "./desired.ts";
+import type { Observed } from "./observed.ts";
+import { findJob } from "./observed.ts";
+
+export interface ObserveDeps {
+  readonly clusters: readonly Cluster[];
+  readonly store: ArtifactStore;
+  readonly actions: Actions;
+  readonly limits: { readonly maxBytes: number; readonly maxBlobBytes: number };
+}
+
+/** A pass waits no longer for one cluster; what is slower counts as unreachable until its answer is there. */
+const PATIENCE_MS = 1000;
+/** While nothing is on its way a cluster is looked at this often; the daemon's own wakes decide when there is a pass at all. */
+const FRESH_ENOUGH_MS = 200;
+
+/** Looks at everything outside of Git, all at once. Observing never acts. */
+export async function observe(
+  deps: ObserveDeps,
+  desired: Desired,
+  last: readonly ClusterSeen[],
+  signal: AbortSignal,
+): Promise<Observed> {
+  const clusters = await Promise.all(
+    deps.clusters.map(async (cluster) => cluster.look(lookRequest(cluster, desired, last), PATIENCE_MS, signal)),
+  );
+  return { clusters, artifacts: seeArtifacts(deps, desired), submissions: new Map(deps.actions.see()) };
+}
+
+/** Slots have to be fresh where a Job wants to start; a cluster on which nothing moves is asked no more often than configured. */
+function lookRequest(cluster: Cluster, desired: Desired, last: readonly ClusterSeen[]) {
+  const jobs = desired.jobs.filter((job) => job.id.zone === cluster.zone);
+  const starting = jobs.filter((job) => wantsToStart(job));
+  const moving = starting.length > 0 || jobs.some((job) => isMoving(job, cluster, last));
+  return {
+    maxAgeMs: moving ? FRESH_ENOUGH_MS : cluster.config.pollIntervalMs - FRESH_ENOUGH_MS,
+    slots: starting.length > 0,
+    restorePointsOf: jobs.flatMap((job) => announcedElsewhere(job, cluster, last)),
+  };
+}
+
+function wantsToStart(job: DesiredJob): boolean {
+  return (
+    job.record?.status.operation !== undefined ||
+    (job.record?.status.flinkJobId === undefined && job.declared.kind === "declared")
+  );
+}
+
+/** Whether a job of ours is between two states, so that its next one is to be seen soon. */
+export function isMoving(job: DesiredJob, cluster: { readonly name: string }, last: readonly ClusterSeen[]): boolean {
+  const status = job.record?.status;
+  const ref = status?.operation?.cluster ?? status?.cluster;
+  const flinkJobId = status?.operation?.flinkJobId ?? status?.flinkJobId;
+  if (ref === undefined || flinkJobId === undefined || ref.name !== cluster.name) return false;
+  const seen = findJob(last, job.id.zone, ref, flinkJobId);
+  return seen.kind === "listed" && !hasEnded(seen.job) && !isHealthy(seen.job);
+}
+
+/** A start that was announced for a JobManager which is not there any more: what it may have left decides how to go on. */
+function announcedElsewhere(job: DesiredJob, cluster: Cluster, last: readonly ClusterSeen[]): readonly string[] {
+  const operation = job.record?.status.operation;
+  if (operation === undefined || operation.cluster.name !== cluster.name) return [];
+  const seen = last.find(({ zone, name }) => zone === cluster.zone && name === cluster.name);
+  return seen?.kind === "reachable" && seen.incarnation !== operation.cluster.incarnation ? [operation.flinkJobId] : [];
+}
+
+function seeArtifacts(deps: ObserveDeps, desired: Desired): ReadonlyMap<ResourceKey, ArtifactSeen> {
+  const seen = new Map<ResourceKey, ArtifactSeen>();
+  for (const artifact of desired.artifacts) {
+    const request = artifactRequest(artifact, deps.limits);
+    if ("key" in request) seen.set(artifact.key, deps.store.see(request));
+  }
+  return seen;
+}

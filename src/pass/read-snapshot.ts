@@ -1,0 +1,247 @@
+import { formatPosition, type Problem } from "../common/problem.ts";
+import { sha256Hex } from "../common/hash.ts";
+import { messageOf } from "../common/errors.ts";
+import type { Log } from "../common/log.ts";
+import { oneLine } from "../common/text.ts";
+import type { CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
+import type { TreeFile } from "../git/read-files.ts";
+import type { RemoteHead } from "../git/remote-branch.ts";
+import { parseTrailers } from "../git/trailers.ts";
+import type { StatusBranch, StatusSnapshot } from "../git/status-branch.ts";
+import { matchesPaths } from "../model/match-paths.ts";
+import { ManifestCache, otherEntryProblem, parseManifests, type ManifestFile } from "../model/parse-manifests.ts";
+import { resourceKey, type ResourceKey } from "../model/resource.ts";
+import type { ResourceRecord } from "../model/status.ts";
+import { parseStatusDocument, parseSummary, SUMMARY_PATH } from "../model/status-document.ts";
+import type { PathEntry } from "./desired.ts";
+import type { Snapshot, StatusView } from "./snapshot.ts";
+
+/** A manifest is text for people; more than this in one file is something else. */
+const MAX_MANIFEST_BYTES = 1024 ** 2;
+const MAX_MESSAGES = 100;
+const STATUS_FILE = /^[^/]+\/[^/]+\/(?:job|artifact|savepoint)\/[^/]+\.yaml$/;
+
+export type SnapshotRead =
+  | { readonly kind: "read"; readonly snapshot: Snapshot }
+  | { readonly kind: "unreadable"; readonly because: string };
+
+interface ReadCommit {
+  readonly commit: CommitSnapshot;
+  readonly digest: string;
+  readonly parsed: ReturnType<typeof parseManifests>;
+  readonly entries: ReadonlyMap<string, TreeFile>;
+}
+
+/**
+ * What is known of the repository, kept between passes so that a pass without news costs no call. `poll` asks the server for the head;
+ * `read` fetches what is new. A repository that cannot be read leaves the last commit in force: "cannot see" is never "is gone".
+ */
+export class SnapshotReader {
+  readonly #manifests: ManifestRepository;
+  readonly #statusBranch: StatusBranch;
+  readonly #paths: readonly string[];
+  readonly #log: Log;
+  readonly #cache = new ManifestCache();
+  #head: RemoteHead | undefined;
+  #current: ReadCommit | undefined;
+  #status: StatusView | undefined;
+  #statusIsOld = true;
+  #trouble: string | undefined;
+
+  constructor(options: {
+    readonly manifests: ManifestRepository;
+    readonly statusBranch: StatusBranch;
+    readonly paths: readonly string[];
+    readonly log: Log;
+  }) {
+    this.#manifests = options.manifests;
+    this.#statusBranch = options.statusBranch;
+    this.#paths = options.paths;
+    this.#log = options.log;
+  }
+
+  /** Asks where the branch stands. True when it moved or when the repository can be read again. Never throws but for the signal. */
+  async poll(signal: AbortSignal): Promise<boolean> {
+    try {
+      const head = await this.#manifests.readHead(signal);
+      const moved = describeHead(head) !== describeHead(this.#head);
+      this.#head = head;
+      const recovered = this.#recover(troubleOf(head));
+      return moved || recovered;
+    } catch (error) {
+      signal.throwIfAborted();
+      return this.#recover(oneLine(messageOf(error), 300));
+    }
+  }
+
+  /** Somebody else wrote the status branch, or may have: the next `read` looks at it again. */
+  expireStatus(): void {
+    this.#statusIsOld = true;
+  }
+
+  /** What this process just wrote is what it would read. */
+  wroteStatus(status: StatusView): void {
+    this.#status = status;
+    this.#statusIsOld = false;
+  }
+
+  /** Whether this process has ever seen the status branch, so that its absence now means that it was deleted. */
+  knewStatus(): boolean {
+    return this.#status?.head !== undefined || this.#status?.rewrite === true;
+  }
+
+  async read(signal: AbortSignal): Promise<SnapshotRead> {
+    if (this.#head === undefined) await this.poll(signal);
+    try {
+      if (this.#head?.kind === "at" && this.#current?.commit.oid !== this.#head.oid)
+        this.#current = await this.#readCommit(this.#head.oid, signal);
+      if (this.#status === undefined || this.#statusIsOld) await this.#readStatus(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#recover(oneLine(messageOf(error), 300));
+    }
+    const current = this.#current;
+    const status = this.#status;
+    if (current === undefined || status === undefined)
+      return { kind: "unreadable", because: this.#trouble ?? "the repository was not read yet" };
+    return { kind: "read", snapshot: await this.#build(current, status, signal) };
+  }
+
+  async #readCommit(oid: string, signal: AbortSignal): Promise<ReadCommit> {
+    const commit = await this.#manifests.readCommit(oid, signal);
+    const matching = commit.files.filter((file) => matchesPaths(file.path, this.#paths));
+    const files: ManifestFile[] = [];
+    const others = [];
+    for (const file of matching) {
+      const found = await this.#readManifest(file, signal);
+      if (found.kind === "manifest") files.push(found.file);
+      else others.push(found.problem);
+    }
+    const parsed = parseManifests(files, this.#cache, others);
+    const digest = sha256Hex(
+      commit.files
+        .filter((file) => matching.includes(file) || isArtifactPath(file, parsed))
+        .map((file) => `${file.path}\0${file.blob}`)
+        .join("\n"),
+    );
+    return { commit, digest, parsed, entries: new Map(commit.files.map((file) => [file.path, file])) };
+  }
+
+  async #readManifest(file: TreeFile, signal: AbortSignal) {
+    if (!file.readableName || file.kind !== "file")
+      return {
+        kind: "other" as const,
+        problem: otherEntryProblem(file.displayPath, file.readableName ? file.kind : "unreadable-name"),
+      };
+    const blob = await this.#manifests.readBlob(file.blob, MAX_MANIFEST_BYTES, signal);
+    if (blob.kind === "too-large") return { kind: "other" as const, problem: otherEntryProblem(file.displayPath, "too-large") };
+    return { kind: "manifest" as const, file: { path: file.path, blob: file.blob, content: blob.content } };
+  }
+
+  /** A branch that is gone, or does not descend from what was read, lost something that this process still knows. */
+  async #readStatus(signal: AbortSignal): Promise<void> {
+    const known = this.#status;
+    const read = await this.#statusBranch.read(signal);
+    const view = buildStatusView(read);
+    const isLost = known?.head !== undefined && !read.descends;
+    if (isLost)
+      this.#log.warn(
+        { before: known.head, after: read.head ?? "none" },
+        "status branch was deleted or set back; it is written again",
+      );
+    this.#status = isLost
+      ? { ...view, records: known.records, unreadable: known.unreadable, summary: known.summary, rewrite: true }
+      : view;
+    this.#statusIsOld = false;
+  }
+
+  async #build(current: ReadCommit, status: StatusView, signal: AbortSignal): Promise<Snapshot> {
+    const { commit, digest, parsed, entries } = current;
+    const applied = status.summary?.appliedCommit;
+    const messages =
+      applied === commit.oid ? [] : await this.#manifests.readMessagesSince(applied, commit.oid, MAX_MESSAGES, signal);
+    const held = parsed.unreadable[0];
+    return {
+      commit: commit.oid,
+      manifestsDigest: digest,
+      manifests: parsed.manifests,
+      broken: parsed.declaredButBroken,
+      problems: parsed.problems,
+      deletionsHeld:
+        held === undefined ? undefined : `nothing counts as deleted while the document at ${formatPosition(held)} cannot be read`,
+      entryAt: (path) => entryAt(entries, path, commit.oid),
+      trailers: mergeTrailers(messages.map(({ message }) => message)),
+      stale: this.#trouble,
+      status,
+    };
+  }
+
+  /** Keeps what is wrong with the repository now; says it once. True when it is right again. */
+  #recover(trouble: string | undefined): boolean {
+    const before = this.#trouble;
+    this.#trouble = trouble;
+    if (trouble !== undefined && before !== trouble)
+      this.#log.warn({ because: trouble }, "repository cannot be read; the last commit stays in force");
+    if (trouble === undefined && before !== undefined) this.#log.info("repository can be read again");
+    return trouble === undefined && before !== undefined;
+  }
+}
+
+/** The files of the branch as records. One that cannot be understood is a problem of its own and never stands for "no record". */
+export function buildStatusView(snapshot: StatusSnapshot): StatusView {
+  const records = new Map<ResourceKey, ResourceRecord>();
+  const unreadable = new Map<ResourceKey, Problem>();
+  for (const [path, text] of snapshot.files) {
+    if (!STATUS_FILE.test(path)) continue;
+    const parsed = parseStatusDocument(path, text);
+    if ("record" in parsed) records.set(resourceKey(parsed.record.id), parsed.record);
+    else unreadable.set(keyOfStatusPath(path), parsed.problem);
+  }
+  const summary = snapshot.files.get(SUMMARY_PATH);
+  return {
+    head: snapshot.head,
+    files: snapshot.files,
+    records,
+    unreadable,
+    summary: summary === undefined ? undefined : parseSummary(summary),
+    rewrite: false,
+  };
+}
+
+/** The path is the key: see `statusPath`. */
+function keyOfStatusPath(path: string): ResourceKey {
+  return path.replace(/\.yaml$/, "") as ResourceKey;
+}
+
+function troubleOf(head: RemoteHead): string | undefined {
+  if (head.kind === "branch-missing")
+    return "the branch does not exist on the server, so nothing is started, changed or deleted for it; push it, or mend repository.branch";
+  if (head.kind === "empty") return "the repository is empty; push the first commit";
+  return undefined;
+}
+
+function describeHead(head: RemoteHead | undefined): string {
+  return head?.kind === "at" ? head.oid : (head?.kind ?? "");
+}
+
+function isArtifactPath(file: TreeFile, parsed: ReturnType<typeof parseManifests>): boolean {
+  return parsed.manifests.some(
+    (manifest) => manifest.kind === "Artifact" && manifest.spec.source.kind === "path" && manifest.spec.source.path === file.path,
+  );
+}
+
+function entryAt(entries: ReadonlyMap<string, TreeFile>, path: string, commit: string): PathEntry | undefined {
+  const entry = entries.get(path);
+  if (entry?.kind === "file") return { kind: "file", commit, blob: entry.blob };
+  if (entry !== undefined) return { kind: "other", because: `it is a ${entry.kind}` };
+  return [...entries.keys()].some((other) => other.startsWith(`${path}/`))
+    ? { kind: "other", because: "it is a folder" }
+    : undefined;
+}
+
+function mergeTrailers(messages: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const merged = new Map<string, readonly string[]>();
+  for (const message of messages)
+    for (const [key, values] of parseTrailers(message)) merged.set(key, [...(merged.get(key) ?? []), ...values]);
+  return merged;
+}

@@ -1,0 +1,26 @@
+import { messageOf } from "../common/errors.ts";
+import { oneLine } from "../common/text.ts";
+import type { Cluster } from "../flink/cluster.ts";
+import { instanceDigits } from "../model/flink-job-id.ts";
+import type { Traces } from "./establish.ts";
+
+/** What the checkpoint and savepoint directories of all clusters hold of this instance. Asked only while there is no status branch. */
+export async function readTraces(
+  clusters: readonly Cluster[],
+  instance: string,
+  signal: AbortSignal,
+): Promise<readonly Traces[]> {
+  return Promise.all(
+    clusters.map(async (cluster) => ({ cluster: cluster.name, found: await traceOf(cluster, instance, signal) })),
+  );
+}
+
+async function traceOf(cluster: Cluster, instance: string, signal: AbortSignal): Promise<Traces["found"]> {
+  try {
+    const seen = await cluster.readTraces(instanceDigits(instance), signal);
+    return seen.kind === "found" ? { kind: "found", example: seen.newest.uri } : seen;
+  } catch (error) {
+    signal.throwIfAborted();
+    return { kind: "cannot-tell", because: oneLine(messageOf(error), 200) };
+  }
+}

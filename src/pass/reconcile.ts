@@ -1,0 +1,137 @@
+import type { Clock } from "../common/clock.ts";
+import type { Log } from "../common/log.ts";
+import type { Config } from "../config/config.ts";
+import type { Cluster } from "../flink/cluster.ts";
+import type { ClusterSeen } from "../flink/cluster-seen.ts";
+import type { Summary } from "../model/status.ts";
+import type { Actions } from "./apply.ts";
+import { buildDesired } from "./build-desired.ts";
+import { buildStatus, type StatusUpdate } from "./build-status.ts";
+import { decide } from "./decide.ts";
+import type { Decisions } from "./decision.ts";
+import type { Desired } from "./desired.ts";
+import { establish, REBUILD_TRAILER, statusLostBecause, type Establishment } from "./establish.ts";
+import { logPass } from "./explain.ts";
+import { observe, type ObserveDeps } from "./observe.ts";
+import type { Observed } from "./observed.ts";
+import { publish, type Published, type PublishDeps } from "./publish.ts";
+import type { SnapshotReader } from "./read-snapshot.ts";
+import { readTraces } from "./read-traces.ts";
+import type { Snapshot } from "./snapshot.ts";
+
+export interface PassDeps {
+  readonly config: Config;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly reader: SnapshotReader;
+  readonly clusters: readonly Cluster[];
+  readonly actions: Actions;
+  readonly observe: ObserveDeps;
+  readonly publish: PublishDeps;
+}
+
+/** What a pass hands to the next one, besides what it wrote: all of it may be lost with the process. */
+export interface PassMemory {
+  readonly clusters: readonly ClusterSeen[];
+  /** Since when there are news that no commit tells yet. */
+  readonly newsSinceMs: number | undefined;
+  /** What was said last of why nothing can be decided or written, so that it is said once. */
+  readonly said: string | undefined;
+}
+
+export const FIRST_MEMORY: PassMemory = { clusters: [], newsSinceMs: undefined, said: undefined };
+
+/** Everything that a pass saw and did; the daemon schedules by it, the command line reports it. */
+export type Pass =
+  | { readonly kind: "blind"; readonly because: string; readonly memory: PassMemory }
+  | {
+      readonly kind: "done";
+      readonly snapshot: Snapshot;
+      readonly desired: Desired;
+      readonly observed: Observed;
+      readonly decisions: Decisions;
+      readonly update: StatusUpdate;
+      readonly published: Published;
+      readonly memory: PassMemory;
+    };
+
+/** One pass, top to bottom. A line with `await` touches the world; a line without is pure and has a table test. */
+export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: AbortSignal): Promise<Pass> {
+  const read = await deps.reader.read(signal); // manifests of the head, record of the status branch
+  if (read.kind === "unreadable") return blind(deps, memory, read.because);
+  const { snapshot } = read;
+  const desired = buildDesired({ ...snapshot, records: snapshot.status.records, recordProblems: snapshot.status.unreadable });
+  const observed = await observe(deps.observe, desired, memory.clusters, signal);
+  const established = await establishStatus(deps, snapshot, observed, signal);
+  if (established.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, established.because);
+  const now = deps.clock.now();
+  const statusLost = whyLost(deps, snapshot, established);
+  const decisions = decide({
+    config: deps.config,
+    commit: snapshot.commit,
+    desired,
+    observed,
+    statusLost,
+    deletionsHeld: snapshot.deletionsHeld,
+    now,
+  });
+  const update = buildStatus({ snapshot, desired, observed, decisions, summary: describeSource(deps.config), now });
+  deps.actions.prepare(decisions, observed); // downloads and uploads, which need no announcement
+  const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
+  if (mayApply(published, update)) deps.actions.apply(decisions, observed); // what was announced, and only that
+  const pass = { kind: "done" as const, snapshot, desired, observed, decisions, update, published };
+  return { ...pass, memory: remember(memory, pass, logPass(deps.log, memory.said, pass), now) };
+}
+
+/** Announced by this pass, or by one before: then nothing new is announced, and what the branch says is enough. */
+function mayApply(published: Published, update: StatusUpdate): boolean {
+  return (
+    published.kind === "written" || (!update.announces && (published.kind === "nothing-to-write" || published.kind === "put-off"))
+  );
+}
+
+async function establishStatus(
+  deps: PassDeps,
+  snapshot: Snapshot,
+  observed: Observed,
+  signal: AbortSignal,
+): Promise<Establishment> {
+  const branchKnown = snapshot.status.head !== undefined || deps.reader.knewStatus();
+  const rebuild = snapshot.trailers.has(REBUILD_TRAILER);
+  const { instance, status } = deps.config;
+  const { clusters } = observed;
+  const traces =
+    branchKnown || rebuild || clusters.some(({ kind }) => kind === "unreachable")
+      ? []
+      : await readTraces(deps.clusters, instance, signal);
+  return establish({ instance, branchKnown, branch: status.branch, rebuild, clusters, traces });
+}
+
+function whyLost(deps: PassDeps, snapshot: Snapshot, established: Establishment): string | undefined {
+  if (snapshot.trailers.has(REBUILD_TRAILER)) return undefined;
+  if (established.kind === "lost") return established.because;
+  return statusLostBecause(deps.config.status.branch);
+}
+
+function blind(deps: PassDeps, memory: PassMemory, because: string): Pass {
+  if (memory.said !== because) deps.log.warn({ because }, "nothing can be decided; it is tried again");
+  return { kind: "blind", because, memory: { ...memory, said: because } };
+}
+
+function remember(
+  memory: PassMemory,
+  pass: Omit<Pass & { kind: "done" }, "memory">,
+  said: string | undefined,
+  now: number,
+): PassMemory {
+  const hasNews = pass.published.kind === "put-off" || pass.published.kind === "failed" || pass.published.kind === "conflict";
+  return { clusters: pass.observed.clusters, newsSinceMs: hasNews ? (memory.newsSinceMs ?? now) : undefined, said };
+}
+
+function describeSource(config: Config): Pick<Summary, "source" | "instance"> {
+  const { url, branch, paths } = config.repository;
+  return {
+    instance: config.instance,
+    source: { url: `${url.protocol}//${url.host}${url.pathname}`, branch, paths, zones: [...config.zones.keys()].sort() },
+  };
+}

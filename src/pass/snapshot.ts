@@ -1,0 +1,37 @@
+import type { Problem } from "../common/problem.ts";
+import type { Manifest } from "../model/manifest.ts";
+import type { ResourceId, ResourceKey } from "../model/resource.ts";
+import type { ResourceRecord, Summary } from "../model/status.ts";
+import type { PathEntry } from "./desired.ts";
+
+/** Everything that Git says at one moment: the manifests of one commit and the record of the status branch. */
+export interface Snapshot {
+  readonly commit: string;
+  /** Changes when, and only when, something under the configured paths does. */
+  readonly manifestsDigest: string;
+  readonly manifests: readonly Manifest[];
+  /** Identities whose documents have problems. */
+  readonly broken: readonly ResourceId[];
+  readonly problems: readonly Problem[];
+  /** Why nothing may count as deleted: a document whose identity cannot be read. */
+  readonly deletionsHeld: string | undefined;
+  readonly entryAt: (path: string) => PathEntry | undefined;
+  /** Trailers of the commits since the newest applied one. */
+  readonly trailers: ReadonlyMap<string, readonly string[]>;
+  /** Why the commit is not known to be the newest: the repository could not be read. */
+  readonly stale: string | undefined;
+  readonly status: StatusView;
+}
+
+/** The status branch, as it was read or as this process last wrote it. */
+export interface StatusView {
+  /** Undefined: the branch does not exist. */
+  readonly head: string | undefined;
+  readonly files: ReadonlyMap<string, string>;
+  readonly records: ReadonlyMap<ResourceKey, ResourceRecord>;
+  /** Resources whose file cannot be understood; nothing is done with them until it can. */
+  readonly unreadable: ReadonlyMap<ResourceKey, Problem>;
+  readonly summary: Summary | undefined;
+  /** The branch was deleted or set back under our hands: `records` are what this process remembers, and all of them are written again. */
+  readonly rewrite: boolean;
+}
