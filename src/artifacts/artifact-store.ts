@@ -216,7 +216,11 @@ export class ArtifactStore {
     const facts = { artifact: entry.request.key, reason, because: error.message, failures };
     // It goes on for ever: only what is new about it is worth a line that everybody sees.
     if (last?.because === error.message) this.#deps.log.debug(facts, "artifact not available; it will be tried again");
-    else this.#deps.log.warn({ ...facts, err: error }, "artifact not available; it will be tried again");
+    else
+      this.#deps.log.warn(
+        { ...facts, ...(error.cause === undefined ? {} : { err: error.cause }) },
+        "artifact not available; it will be tried again",
+      );
   }
 
   *#readyWith(sha256: string): Generator<ReadyArtifact & { readonly key: ResourceKey }, undefined> {
