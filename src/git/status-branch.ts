@@ -16,6 +16,14 @@ export interface StatusSnapshot {
   readonly head: string | undefined;
   /** Text by path. What is not UTF-8, too large, or no plain file is left out, and left alone by `write`. */
   readonly files: ReadonlyMap<string, string>;
+  /** When the head was committed; undefined without one. */
+  readonly committedAtMs: number | undefined;
+}
+
+/** What was read, and how it stands to what this process read or wrote before. */
+export interface StatusRead extends StatusSnapshot {
+  /** False when the branch was deleted or set back since: something that was there is not in its history any more. */
+  readonly descends: boolean;
 }
 
 export interface StatusWrite {
@@ -45,7 +53,9 @@ interface KnownText {
   readonly text: string | undefined;
 }
 
-const EMPTY: Known = { snapshot: { head: undefined, files: new Map() }, root: undefined };
+const EMPTY: Known = { snapshot: { head: undefined, files: new Map(), committedAtMs: undefined }, root: undefined };
+/** So many commits may others have put on top of ours before the branch counts as set back. */
+const MAX_FOREIGN_COMMITS = 500;
 const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 /** The branch that holds the status: read whole, written by compare-and-swap. Calls wait for each other. */
@@ -56,6 +66,8 @@ export class StatusBranch {
   readonly #store: ObjectStore;
   readonly #mutex = new Mutex();
   #known: Known = EMPTY;
+  /** What this process last read or wrote. */
+  #lastHead: string | undefined;
   /** Texts of the last head that was read from the server, by path. */
   #texts: ReadonlyMap<string, KnownText> = new Map();
   #capabilities: readonly string[] | undefined;
@@ -68,12 +80,35 @@ export class StatusBranch {
   }
 
   /** One small question to the server while the branch stands where it stood. */
-  async read(signal: AbortSignal): Promise<StatusSnapshot> {
+  async read(signal: AbortSignal): Promise<StatusRead> {
     return this.#mutex.run(async () => {
       signal.throwIfAborted();
+      const before = this.#lastHead;
       const branch = await readRemoteBranch(this.#transport, this.#branch, signal);
-      return (await this.#know(branch.kind === "at" ? branch.oid : undefined, signal)).snapshot;
+      const head = branch.kind === "at" ? branch.oid : undefined;
+      const { snapshot } = await this.#know(head, signal);
+      const descends = before === undefined || before === head || (head !== undefined && (await this.#isBehind(before, head, signal)));
+      this.#lastHead = head;
+      return { ...snapshot, descends };
     });
+  }
+
+  /** Whether `ancestor` is in the history of `head`, which is fetched as far as it takes. */
+  async #isBehind(ancestor: string, head: string, signal: AbortSignal): Promise<boolean> {
+    if (await this.#reaches(head, ancestor)) return true;
+    await this.#store.deepen(head, MAX_FOREIGN_COMMITS, signal);
+    return this.#reaches(head, ancestor);
+  }
+
+  async #reaches(head: string, ancestor: string): Promise<boolean> {
+    const seen = new Set<string>();
+    const waiting = [head];
+    for (let oid = waiting.pop(); oid !== undefined && seen.size <= MAX_FOREIGN_COMMITS; oid = waiting.pop()) {
+      if (oid === ancestor) return true;
+      seen.add(oid);
+      waiting.push(...((await this.#store.findCommit(oid))?.parents ?? []).filter((parent) => !seen.has(parent)));
+    }
+    return false;
   }
 
   /**
@@ -102,8 +137,9 @@ export class StatusBranch {
     const push = { branch: this.#branch, expected: write.expectedHead, head, pack: objects.buildPack() };
     const outcome = await this.#push(push, signal);
     if (outcome !== "written") return outcome;
-    const snapshot = { head, files: applyToFiles(before.snapshot.files, write.changes) };
+    const snapshot = { head, files: applyToFiles(before.snapshot.files, write.changes), committedAtMs: nowMs };
     this.#known = { snapshot, root };
+    this.#lastHead = head;
     await this.#store.adopt(head, write.expectedHead, objects.buildLoose());
     return { kind: "written", head, snapshot };
   }
@@ -158,10 +194,10 @@ export class StatusBranch {
   async #know(head: string | undefined, signal: AbortSignal): Promise<Known> {
     if (head === undefined) return EMPTY;
     if (this.#known.snapshot.head === head) return this.#known;
-    const { tree } = await this.#store.ensureCommit(head, signal);
+    const { tree, committedAtMs } = await this.#store.ensureCommit(head, signal);
     const files = await this.#readTexts(tree, signal);
     const root = await readStatusFolder(tree, (oid) => this.#store.readTree(oid));
-    this.#known = { snapshot: { head, files }, root };
+    this.#known = { snapshot: { head, files, committedAtMs }, root };
     return this.#known;
   }
 

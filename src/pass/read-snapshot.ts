@@ -6,7 +6,7 @@ import { oneLine } from "../common/text.ts";
 import type { CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
 import type { TreeFile } from "../git/read-files.ts";
 import type { RemoteHead } from "../git/remote-branch.ts";
-import { parseTrailers } from "../git/trailers.ts";
+import { parseTrailers } from "../git/commit.ts";
 import type { StatusBranch, StatusSnapshot } from "../git/status-branch.ts";
 import { matchesPaths } from "../model/match-paths.ts";
 import { ManifestCache, otherEntryProblem, parseManifests, type ManifestFile } from "../model/parse-manifests.ts";
