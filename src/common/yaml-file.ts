@@ -25,6 +25,8 @@ export interface YamlDocument {
   atKey(path: YamlPath): Position;
   /** A scalar as it was written, without quotes: `1.20` stays `1.20`. `undefined` for anything else. */
   sourceText(path: YamlPath): string | undefined;
+  /** Keys that stand more than once in the mapping at this path: a sign of a missing `---`. The first value counts. */
+  repeatedKeys(path: YamlPath): readonly string[];
   /** Every path with the position of its value, aliases followed. */
   paths(): Iterable<readonly [path: YamlPath, position: Position]>;
 }
@@ -143,7 +145,14 @@ class FileReader {
       broken: false,
       at: (path) => position(findInTree(tree, path).offset),
       atKey: (path) => position(findInTree(tree, path).keyOffset),
-      sourceText: (path) => findInTree(tree, path).source,
+      sourceText: (path) => {
+        const found = findInTree(tree, path).tree;
+        return found?.kind === "scalar" ? found.source : undefined;
+      },
+      repeatedKeys: (path) => {
+        const found = findInTree(tree, path).tree;
+        return found?.kind === "map" ? found.repeatedKeys : [];
+      },
       paths: () => treePaths(tree).map(([path, offset]) => [path, position(offset)] as const),
     };
   }
@@ -161,6 +170,7 @@ class FileReader {
       at,
       atKey: at,
       sourceText: () => undefined,
+      repeatedKeys: () => [],
       paths: () => [],
     };
   }

@@ -29,6 +29,8 @@ interface ScalarTree extends TreeBase {
 interface MapTree extends TreeBase {
   readonly kind: "map";
   readonly entries: ReadonlyMap<string, Entry>;
+  /** Keys that stand here more than once; the first value counts. */
+  readonly repeatedKeys: readonly string[];
 }
 
 interface SeqTree extends TreeBase {
@@ -118,21 +120,25 @@ class TreeBuilder {
   #buildMap(pairs: readonly Pair<ParsedNode, ParsedNode | null>[], offset: number): YamlTree {
     const own = new Map<string, Entry>();
     const merged: YamlTree[] = [];
+    const repeatedKeys: string[] = [];
     for (const pair of pairs) {
       const keyOffset = this.#offset(pair.key);
       const key = this.#keyOf(pair.key, keyOffset);
       const value = this.build(pair.value);
       if (key === undefined) continue;
       if (isMergeKey(pair.key)) merged.push(...this.#mergeSources(value, keyOffset));
-      else if (own.has(key)) {
+      else if (!own.has(key)) own.set(key, { keyOffset, value });
+      else {
+        repeatedKeys.push(key);
         const message = `the key ${oneLine(key, 80)} stands here a second time in one mapping; keep one of the two`;
         this.problems.push({ offset: keyOffset, message });
-      } else own.set(key, { keyOffset, value });
+      }
     }
     const entries = withMerged(own, merged);
     return {
       kind: "map",
       entries,
+      repeatedKeys,
       offset,
       expanded: this.#sum(
         [...entries.values()].map((entry) => entry.value),
@@ -249,8 +255,8 @@ function convertMap(node: MapTree, convert: (node: YamlTree) => unknown): object
 interface Found {
   readonly offset: number;
   readonly keyOffset: number;
-  /** Only when the whole path exists and ends at a scalar. */
-  readonly source: string | undefined;
+  /** What stands there, when the whole path exists. */
+  readonly tree: YamlTree | undefined;
 }
 
 /** What stands at `path`, or else at the longest part of it that exists. */
@@ -259,11 +265,11 @@ export function findInTree(tree: YamlTree, path: YamlPath): Found {
   let keyOffset = tree.offset;
   for (const part of path) {
     const next = childOf(node, part);
-    if (next === undefined) return { offset: node.offset, keyOffset, source: undefined };
+    if (next === undefined) return { offset: node.offset, keyOffset, tree: undefined };
     keyOffset = next.keyOffset;
     node = next.value;
   }
-  return { offset: node.offset, keyOffset, source: node.kind === "scalar" ? node.source : undefined };
+  return { offset: node.offset, keyOffset, tree: node };
 }
 
 function childOf(node: YamlTree, part: string | number): Entry | undefined {

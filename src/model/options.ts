@@ -21,8 +21,11 @@ const BY_NAME: ReadonlyMap<string, FlinkOption> = new Map(
 
 const FIELD = "spec.configuration";
 
-/** What is wrong with a Job's configuration as it is written, for the Flink version that it asks for. */
-export function checkConfiguration(written: Configuration, flinkVersion: FlinkVersion): readonly OptionProblem[] {
+/**
+ * What is wrong with a Job's configuration as it is written, for the Flink version that it asks for. Without a readable version, what
+ * is wrong in every version.
+ */
+export function checkConfiguration(written: Configuration, flinkVersion: FlinkVersion | undefined): readonly OptionProblem[] {
   const problems: OptionProblem[] = [];
   const seen = new Map<FlinkOption, string>();
   for (const [key, value] of Object.entries(written)) {
@@ -56,7 +59,8 @@ function isMeant(pattern: string, key: string): boolean {
   return pattern.endsWith(".") ? key.startsWith(pattern) : key === pattern;
 }
 
-function versionProblem(option: FlinkOption, key: string, version: FlinkVersion): string | undefined {
+function versionProblem(option: FlinkOption, key: string, version: FlinkVersion | undefined): string | undefined {
+  if (version === undefined) return undefined;
   if (option.since !== undefined && !isAtLeast(version, option.since)) {
     return `the option ${key} needs Flink ${option.since} or newer, and this Job asks for ${version}; remove it`;
   }
@@ -97,12 +101,12 @@ const REFUSED_VALUES: readonly {
   },
 ];
 
-function valueProblem(option: FlinkOption, key: string, value: string, version: FlinkVersion): string | undefined {
+function valueProblem(option: FlinkOption, key: string, value: string, version: FlinkVersion | undefined): string | undefined {
   const refused = REFUSED_VALUES.find(
     (entry) =>
       entry.name === option.name &&
       entry.value === value.trim().toLowerCase() &&
-      (entry.before === undefined || !isAtLeast(version, entry.before)),
+      (entry.before === undefined || (version !== undefined && !isAtLeast(version, entry.before))),
   );
   if (refused !== undefined) return `${FIELD}: ${key}: ${refused.message}`;
   if (parseOptionValue(option.type, value) !== undefined) return undefined;

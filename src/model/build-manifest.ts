@@ -1,0 +1,231 @@
+import { sortProblems, type Position, type Problem } from "../common/problem.ts";
+import { compileSchema, schemaProblems } from "../common/schema-problems.ts";
+import type { ValidateFunction } from "ajv";
+import type { YamlDocument, YamlPath } from "../common/yaml-file.ts";
+import { checkAnnotations } from "./annotations.ts";
+import { parseArtifactSource } from "./artifact-source.ts";
+import { compareFlinkVersions, isFlinkVersion, OLDEST_FLINK_VERSION } from "./flink-version.ts";
+import type { ArtifactSource, ArtifactSpec, JarOptions, JobSpec, Manifest, SavepointSpec } from "./manifest.ts";
+import { manifestSchema } from "./manifest-schema.ts";
+import { fieldsAt, manifestView, textIn, textMap } from "./manifest-view.ts";
+import { checkConfiguration } from "./options.ts";
+import { KINDS, type Kind, type ResourceId } from "./resource.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** Where a document came from. */
+export interface DocumentOrigin {
+  readonly path: string;
+  readonly blob: string;
+}
+
+/** A document of ours, judged. The manifest is there when its identity can be read and nothing is wrong. */
+export interface BuiltManifest {
+  readonly manifest: Manifest | undefined;
+  readonly problems: readonly Problem[];
+}
+
+/** Compiled once: a schema costs more to compile than a manifest to check. */
+const VALIDATORS: ReadonlyMap<Kind, ValidateFunction> = new Map(KINDS.map((kind) => [kind, compileSchema(manifestSchema(kind))]));
+
+/** Judges one document of ours by its kind's schema and by the rules that no schema can say. */
+export function buildManifest(
+  document: YamlDocument,
+  kind: Kind,
+  id: ResourceId | undefined,
+  origin: DocumentOrigin,
+): BuiltManifest {
+  const view = manifestView(document);
+  const validate = VALIDATORS.get(kind)!; // one for each kind
+  const found = validate(view) ? [] : schemaProblems(validate, document);
+  const report = new Report(document);
+  const annotations = textMap(fieldsAt(view, "metadata", "annotations"));
+  for (const { name, at, message } of checkAnnotations(kind, annotations))
+    report.add(at, ["metadata", "annotations", name], message);
+  checkSpec(kind, view, origin, report);
+  const problems = sortProblems([...document.problems, ...withoutRepetitions(found, report.problems)]);
+  if (problems.length > 0 || id === undefined) return { manifest: undefined, problems };
+  const base = {
+    id,
+    labels: textMap(fieldsAt(view, "metadata", "labels")),
+    annotations,
+    source: { ...origin, line: document.start.line },
+    positions: positionsOf(document),
+  };
+  return { manifest: buildKind(kind, base, view, origin), problems };
+}
+
+/** What the rules found, at the places that the document knows. */
+class Report {
+  readonly problems: Problem[] = [];
+  readonly #document: YamlDocument;
+
+  constructor(document: YamlDocument) {
+    this.#document = document;
+  }
+
+  add(at: "key" | "value", path: YamlPath, message: string): void {
+    const position = at === "key" ? this.#document.atKey(path) : this.#document.at(path);
+    this.problems.push({ ...position, message });
+  }
+}
+
+/** Where schema and rules complain about one place, the schema has said it. */
+function withoutRepetitions(found: readonly Problem[], more: readonly Problem[]): readonly Problem[] {
+  const places = new Set(found.map(({ line, column }) => `${line}:${column}`));
+  return [...found, ...more.filter(({ line, column }) => !places.has(`${line}:${column}`))];
+}
+
+function positionsOf(document: YamlDocument): ReadonlyMap<string, Position> {
+  return new Map(
+    [...document.paths()].filter(([path]) => path[0] !== "status").map(([path, position]) => [`/${path.join("/")}`, position]),
+  );
+}
+
+function buildKind(kind: Kind, base: Omit<Manifest, "kind" | "spec">, view: Fields, origin: DocumentOrigin): Manifest {
+  const spec = fieldsAt(view, "spec");
+  switch (kind) {
+    case "Project":
+      return { ...base, kind };
+    case "Job":
+      return { ...base, kind, spec: buildJobSpec(spec) };
+    case "Artifact":
+      return { ...base, kind, spec: buildArtifactSpec(spec, origin) };
+    case "Savepoint":
+      return { ...base, kind, spec: buildSavepointSpec(spec) };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function checkSpec(kind: Kind, view: Fields, origin: DocumentOrigin, report: Report): void {
+  const spec = fieldsAt(view, "spec");
+  if (kind === "Job") checkJob(spec, report);
+  if (kind === "Artifact") checkArtifact(spec, origin, report);
+  if (kind === "Savepoint") checkSavepoint(spec, report);
+}
+
+function checkJob(spec: Fields, report: Report): void {
+  const written = textIn(spec, "flinkVersion") ?? "";
+  const flinkVersion = isFlinkVersion(written) ? written : undefined;
+  if (flinkVersion !== undefined && compareFlinkVersions(flinkVersion, OLDEST_FLINK_VERSION) < 0) {
+    const meant = flinkVersion === "1.2" ? "; was 1.20 meant?" : "; choose a newer one";
+    report.add(
+      "value",
+      ["spec", "flinkVersion"],
+      `spec.flinkVersion must be ${OLDEST_FLINK_VERSION} or newer, found ${flinkVersion}${meant}`,
+    );
+  }
+  if (
+    Object.keys(fieldsAt(spec, "jarOptions")).length > 0 &&
+    Object.keys(fieldsAt(spec, "artifactRef", "jarOptions")).length > 0
+  ) {
+    report.add(
+      "key",
+      ["spec", "jarOptions"],
+      "spec.jarOptions and spec.artifactRef.jarOptions are the same; keep one of the two",
+    );
+  }
+  for (const { key, at, message } of checkConfiguration(textMap(fieldsAt(spec, "configuration")), flinkVersion)) {
+    report.add(at, ["spec", "configuration", key], message);
+  }
+}
+
+function buildJobSpec(spec: Fields): JobSpec {
+  const artifactRef = fieldsAt(spec, "artifactRef");
+  const own = fieldsAt(spec, "jarOptions");
+  const initial = fieldsAt(spec, "initialStateRef");
+  const savepoint = textIn(initial, "name");
+  return {
+    flinkVersion: textIn(spec, "flinkVersion") ?? "",
+    artifact: textIn(artifactRef, "name") ?? "",
+    jarOptions: buildJarOptions(Object.keys(own).length > 0 ? own : fieldsAt(artifactRef, "jarOptions")),
+    rpus: Number(fieldsAt(spec, "resources")["rpus"]),
+    configuration: textMap(fieldsAt(spec, "configuration")),
+    ...(savepoint === undefined
+      ? {}
+      : { initialState: { savepoint, allowNonRestoredState: initial["allowNonRestoredState"] === true } }),
+  };
+}
+
+function buildJarOptions(options: Fields): JarOptions {
+  const entryClass = textIn(options, "entryClass");
+  const mainArgs = options["mainArgs"];
+  return {
+    ...(entryClass === undefined ? {} : { entryClass }),
+    ...(Array.isArray(mainArgs) ? { mainArgs: mainArgs.map(String) } : {}),
+  };
+}
+
+const SOURCES = ["path", "url", "maven", "s3"] as const;
+
+function sourceOf(spec: Fields): { readonly kind: ArtifactSource["kind"]; readonly text: string } | undefined {
+  const source = fieldsAt(spec, "source");
+  for (const kind of SOURCES) {
+    const text = textIn(source, kind);
+    if (text !== undefined && text !== "") return { kind, text };
+  }
+  return undefined;
+}
+
+function checkArtifact(spec: Fields, origin: DocumentOrigin, report: Report): void {
+  const source = sourceOf(spec);
+  if (source === undefined) return;
+  const parsed = parseArtifactSource(source.kind, source.text, origin.path);
+  if ("problem" in parsed) report.add("value", ["spec", "source", source.kind], `spec.source.${source.kind} ${parsed.problem}`);
+}
+
+function buildArtifactSpec(spec: Fields, origin: DocumentOrigin): ArtifactSpec {
+  const { kind, text } = sourceOf(spec)!; // required by the schema
+  const parsed = parseArtifactSource(kind, text, origin.path);
+  if ("problem" in parsed) throw new TypeError(`spec.source.${kind} was checked before: ${parsed.problem}`);
+  const sha256 = textIn(fieldsAt(spec, "source"), "sha256")?.toLowerCase();
+  return {
+    source: parsed.source,
+    ...(sha256 === undefined ? {} : { sha256 }),
+    jarOptions: buildJarOptions(fieldsAt(spec, "jarOptions")),
+  };
+}
+
+/** Which fields belong to which type. */
+const SAVEPOINT_FIELDS: Readonly<Record<SavepointSpec["type"], { readonly needs: string; readonly refuses: readonly string[] }>> =
+  {
+    Final: { needs: "jobRef", refuses: ["uri"] },
+    OnDemand: { needs: "jobRef", refuses: ["uri", "finalOptions"] },
+    External: { needs: "uri", refuses: ["jobRef", "finalOptions"] },
+  };
+const NEEDED_EXAMPLES: Readonly<Record<string, string>> = {
+  jobRef: "jobRef: {name: window-aggregation-0.1}",
+  uri: "uri: s3://streams/savepoints/savepoint-0a1b2c",
+};
+
+function checkSavepoint(spec: Fields, report: Report): void {
+  const type = savepointType(spec);
+  if (type === undefined) return;
+  const { needs, refuses } = SAVEPOINT_FIELDS[type];
+  if (!Object.hasOwn(spec, needs)) {
+    report.add(
+      "key",
+      ["spec"],
+      `missing field spec.${needs} of a Savepoint of type ${type}; add it, for example ${NEEDED_EXAMPLES[needs]}`,
+    );
+  }
+  for (const field of refuses.filter((name) => Object.hasOwn(spec, name))) {
+    report.add("key", ["spec", field], `spec.${field} has no meaning for a Savepoint of type ${type}; remove it`);
+  }
+}
+
+function savepointType(spec: Fields): SavepointSpec["type"] | undefined {
+  const type = textIn(spec, "type");
+  return type === "Final" || type === "OnDemand" || type === "External" ? type : undefined;
+}
+
+function buildSavepointSpec(spec: Fields): SavepointSpec {
+  const deletionPolicy = textIn(spec, "deletionPolicy") === "Delete" ? "Delete" : "Retain";
+  const type = savepointType(spec);
+  const job = textIn(fieldsAt(spec, "jobRef"), "name") ?? "";
+  if (type === "External") return { type, uri: textIn(spec, "uri") ?? "", deletionPolicy };
+  if (type === "OnDemand") return { type, job, deletionPolicy };
+  const shutdownMethod = textIn(fieldsAt(spec, "finalOptions"), "shutdownMethod") === "Drain" ? "Drain" : "Graceful";
+  return { type: "Final", job, shutdownMethod, deletionPolicy };
+}

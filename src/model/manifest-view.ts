@@ -1,0 +1,42 @@
+import type { YamlDocument, YamlPath } from "../common/yaml-file.ts";
+
+/** Fields that are numbers and booleans themselves. Everywhere else those words mean what was written: 1.20, 007, 1e3. */
+const TYPED = new Set(["spec/resources/rpus", "spec/initialStateRef/allowNonRestoredState"]);
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The document with text as it was written, and without its `status`: what the schema judges and what a manifest is built of. */
+export function manifestView(document: YamlDocument): Fields {
+  const convert = (value: unknown, path: YamlPath): unknown => {
+    if (typeof value === "number" || typeof value === "boolean") {
+      return TYPED.has(path.join("/")) ? value : (document.sourceText(path) ?? String(value));
+    }
+    if (Array.isArray(value)) return value.map((item, index) => convert(item, [...path, index]));
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, convert(member, [...path, key])] as const));
+  };
+  const members = Object.entries(document.value as object).filter(([key]) => key !== "status");
+  return convert(Object.fromEntries(members), []) as Fields;
+}
+
+/** The mapping at `key`; empty when there is none. */
+export function fieldsAt(fields: Fields, ...path: readonly string[]): Fields {
+  let current: unknown = fields;
+  for (const key of path) current = isFields(current) && Object.hasOwn(current, key) ? current[key] : undefined;
+  return isFields(current) ? current : {};
+}
+
+/** The text at `key`; undefined for anything else. */
+export function textIn(fields: Fields, key: string): string | undefined {
+  const value = Object.hasOwn(fields, key) ? fields[key] : undefined;
+  return typeof value === "string" ? value : undefined;
+}
+
+/** The members whose values are text. */
+export function textMap(fields: Fields): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(fields).filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
