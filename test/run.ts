@@ -10,7 +10,7 @@ import { formatTotals, sumTotals, type Totals, totalsOfCommand, totalsOfReport }
 /**
  * `npm test`, and with `--only fast` `npm run test:fast`: looks first whether the machine has what it takes, then runs the stages, all
  * of them also after a failed one, so that one look shows everything. Nothing is skipped for want of a tool. The last line is
- * `N passed, N failed`; it also goes into the file that `TEST_TOTALS_FILE` names.
+ * `N passed, N failed`; where `TEST_TOTALS_FILE` names a file, it goes there instead.
  */
 interface Stage {
   /** A script of package.json, which alone says what the stage does. */
@@ -35,8 +35,9 @@ process.once("SIGINT", () => leaving.abort());
 
 const ready = await preflight(values.only ?? "all", (line) => console.log(line));
 const totals = ready ? await runStages(values.only === "fast" ? FAST : ALL) : totalsOfCommand(1);
-console.log(formatTotals(totals));
-if (process.env["TEST_TOTALS_FILE"]) await writeFile(process.env["TEST_TOTALS_FILE"], `${formatTotals(totals)}\n`);
+const totalsFile = process.env["TEST_TOTALS_FILE"];
+if (totalsFile === undefined || totalsFile === "") console.log(formatTotals(totals));
+else await writeFile(totalsFile, `${formatTotals(totals)}\n`);
 if (totals.failed > 0) process.exitCode = 1;
 
 async function runStages(stages: readonly Stage[]): Promise<Totals> {
