@@ -79,24 +79,20 @@ function continueStart(job: DesiredJob, record: JobRecord, operation: StartOpera
   if (seen.kind === "listed") return settleListed(job, operation, seen, context);
   const submission = context.observed.submissions.get(operation.flinkJobId);
   if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
-  if (submission?.kind === "accepted")
+  if (seen.cluster.incarnation !== operation.cluster.incarnation && !seen.cluster.highAvailability) {
+    return decideAfterRestart(job, operation, seen.cluster, context);
+  }
+  if (submission?.kind === "accepted") {
     return awaitOutcome(job, operation, undefined, "Flink accepted it; the cluster does not list it yet");
+  }
   if (submission?.kind === "unknown" && context.now < submission.retryAtMs) {
-    return awaitOutcome(
-      job,
-      operation,
-      started("OutcomeUnknown"),
-      `the answer to its submission was lost (${submission.because}); looking whether it runs`,
-    );
+    const because = `the answer to its submission was lost (${submission.because}); looking whether it runs`;
+    return awaitOutcome(job, operation, started("OutcomeUnknown"), because);
   }
   if (submission?.kind === "refused") {
     if (isOutdated(job, record, operation, context)) return startAgain(job, context);
-    const block = started(submission.reason);
-    if (context.now < submission.retryAtMs || submission.retryAtMs === Number.POSITIVE_INFINITY)
-      return awaitOutcome(job, operation, block, submission.because);
+    if (context.now < submission.retryAtMs) return awaitOutcome(job, operation, started(submission.reason), submission.because);
   }
-  if (seen.cluster.incarnation !== operation.cluster.incarnation && !seen.cluster.highAvailability)
-    return decideAfterRestart(job, operation, seen.cluster, context);
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, started(bytes.reason), bytes.because);
   const again = buildSubmission(job, record.spec, operation, bytes.frozen, seen.cluster);
@@ -147,9 +143,16 @@ function decideAfterRestart(
   context: JobContext,
 ): JobDecision {
   const found = cluster.restorePoints.get(operation.flinkJobId);
-  if (found?.kind === "none") return startAgain(job, context);
+  if (found === undefined)
+    return awaitOutcome(
+      job,
+      operation,
+      undefined,
+      `cluster ${cluster.name} was restarted meanwhile; looking for what the start left`,
+    );
+  if (found.kind === "none") return startAgain(job, context);
   const because =
-    found?.kind === "cannot-tell"
+    found.kind === "cannot-tell"
       ? `cluster ${cluster.name} was restarted while the job was being started, and whether it left a checkpoint cannot be told: ${found.because}`
       : `cluster ${cluster.name} was restarted after the job had taken a checkpoint; starting from it is not yet acted on`;
   return awaitOutcome(job, operation, started("NeedsRestore"), because);

@@ -20,10 +20,17 @@ export interface DecideInput {
   readonly commit: string;
   readonly desired: Desired;
   readonly observed: Observed;
-  /** Why what is declared may have run before although no record says so; see `establish.ts`. */
-  readonly statusLost: string | undefined;
+  readonly statusLost: StatusLost;
   readonly deletionsHeld: string | undefined;
   readonly now: number;
+}
+
+/** Why a Job may have run before although no record says so; see `establish.ts`. Undefined: it has not. */
+export interface StatusLost {
+  /** Jobs without a record: the branch is not there now. */
+  readonly unrecorded: string | undefined;
+  /** Jobs whose record says that they stood there when the branch was lost. A Job that came later cannot have run before. */
+  readonly marked: string | undefined;
 }
 
 /** One decision for every resource that is declared or recorded. Pure: the same input gives the same decisions, in the same order. */
@@ -99,7 +106,8 @@ function jobContext(job: DesiredJob, view: ArtifactsInView, slots: SlotLedger, i
     artifact: declaredArtifact(job, view),
     announcedArtifact: announcedArtifactOf(job, view),
     paused: input.config.policy.paused,
-    statusLost: job.record === undefined || isMarkedLost(job.record) ? input.statusLost : undefined,
+    statusLost:
+      job.record === undefined ? input.statusLost.unrecorded : isMarkedLost(job.record) ? input.statusLost.marked : undefined,
     projectRefused: refuseProject(job, input.config),
     deletionsHeld: input.deletionsHeld,
     now: input.now,
@@ -124,7 +132,6 @@ function announcedArtifactOf(job: DesiredJob, view: ArtifactsInView): ArtifactFo
   return announcedArtifact(frozen, siblingKey(job.id, "Artifact", frozen.name), view);
 }
 
-/** A Job that stood there when the branch was lost may have run before; one that came later cannot have. */
 function isMarkedLost(record: JobRecord): boolean {
   return record.status.conditions.some(({ type, reason }) => type === "Started" && reason === "StatusLost");
 }

@@ -9,7 +9,14 @@ import type { RemoteHead } from "../git/remote-branch.ts";
 import { parseTrailers } from "../git/commit.ts";
 import type { StatusBranch, StatusSnapshot } from "../git/status-branch.ts";
 import { matchesPaths } from "../model/match-paths.ts";
-import { ManifestCache, otherEntryProblem, parseManifests, type ManifestFile } from "../model/parse-manifests.ts";
+import {
+  ManifestCache,
+  otherEntryProblem,
+  parseManifests,
+  type ManifestFile,
+  type OtherEntry,
+} from "../model/parse-manifests.ts";
+import type { Manifest } from "../model/manifest.ts";
 import { resourceKey, type ResourceKey } from "../model/resource.ts";
 import type { ResourceRecord } from "../model/status.ts";
 import { parseStatusDocument, parseSummary, SUMMARY_PATH } from "../model/status-document.ts";
@@ -109,33 +116,27 @@ export class SnapshotReader {
 
   async #readCommit(oid: string, signal: AbortSignal): Promise<ReadCommit> {
     const commit = await this.#manifests.readCommit(oid, signal);
-    const matching = commit.files.filter((file) => matchesPaths(file.path, this.#paths));
+    const matching = new Set(commit.files.filter((file) => matchesPaths(file.path, this.#paths)));
     const files: ManifestFile[] = [];
-    const others = [];
+    const others: Problem[] = [];
     for (const file of matching) {
       const found = await this.#readManifest(file, signal);
-      if (found.kind === "manifest") files.push(found.file);
-      else others.push(found.problem);
+      if (typeof found === "string") others.push(otherEntryProblem(file.displayPath, found));
+      else files.push(found);
     }
     const parsed = parseManifests(files, this.#cache, others);
-    const digest = sha256Hex(
-      commit.files
-        .filter((file) => matching.includes(file) || isArtifactPath(file, parsed))
-        .map((file) => `${file.path}\0${file.blob}`)
-        .join("\n"),
-    );
+    const artifactPaths = new Set(parsed.manifests.map(pathOfArtifact));
+    const relevant = commit.files.filter((file) => matching.has(file) || artifactPaths.has(file.path));
+    const digest = sha256Hex(relevant.map((file) => `${file.path}\0${file.blob}`).join("\n"));
     return { commit, digest, parsed, entries: new Map(commit.files.map((file) => [file.path, file])) };
   }
 
-  async #readManifest(file: TreeFile, signal: AbortSignal) {
-    if (!file.readableName || file.kind !== "file")
-      return {
-        kind: "other" as const,
-        problem: otherEntryProblem(file.displayPath, file.readableName ? file.kind : "unreadable-name"),
-      };
+  /** The file, or what stands there instead of one that could be read. */
+  async #readManifest(file: TreeFile, signal: AbortSignal): Promise<ManifestFile | OtherEntry> {
+    if (!file.readableName) return "unreadable-name";
+    if (file.kind !== "file") return file.kind;
     const blob = await this.#manifests.readBlob(file.blob, MAX_MANIFEST_BYTES, signal);
-    if (blob.kind === "too-large") return { kind: "other" as const, problem: otherEntryProblem(file.displayPath, "too-large") };
-    return { kind: "manifest" as const, file: { path: file.path, blob: file.blob, content: blob.content } };
+    return blob.kind === "too-large" ? "too-large" : { path: file.path, blob: file.blob, content: blob.content };
   }
 
   /** A branch that is gone, or does not descend from what was read, lost something that this process still knows. */
@@ -224,10 +225,8 @@ function describeHead(head: RemoteHead | undefined): string {
   return head?.kind === "at" ? head.oid : (head?.kind ?? "");
 }
 
-function isArtifactPath(file: TreeFile, parsed: ReturnType<typeof parseManifests>): boolean {
-  return parsed.manifests.some(
-    (manifest) => manifest.kind === "Artifact" && manifest.spec.source.kind === "path" && manifest.spec.source.path === file.path,
-  );
+function pathOfArtifact(manifest: Manifest): string | undefined {
+  return manifest.kind === "Artifact" && manifest.spec.source.kind === "path" ? manifest.spec.source.path : undefined;
 }
 
 function entryAt(entries: ReadonlyMap<string, TreeFile>, path: string, commit: string): PathEntry | undefined {

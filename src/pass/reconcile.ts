@@ -7,7 +7,7 @@ import type { Summary } from "../model/status.ts";
 import type { Actions } from "./apply.ts";
 import { buildDesired } from "./build-desired.ts";
 import { buildStatus, type StatusUpdate } from "./build-status.ts";
-import { decide } from "./decide.ts";
+import { decide, type StatusLost } from "./decide.ts";
 import type { Decisions } from "./decision.ts";
 import type { Desired } from "./desired.ts";
 import { establish, REBUILD_TRAILER, statusLostBecause, type Establishment } from "./establish.ts";
@@ -107,10 +107,12 @@ async function establishStatus(
   return establish({ instance, branchKnown, branch: status.branch, rebuild, clusters, traces });
 }
 
-function whyLost(deps: PassDeps, snapshot: Snapshot, established: Establishment): string | undefined {
-  if (snapshot.trailers.has(REBUILD_TRAILER)) return undefined;
-  if (established.kind === "lost") return established.because;
-  return statusLostBecause(deps.config.status.branch);
+function whyLost(deps: PassDeps, snapshot: Snapshot, established: Establishment): StatusLost {
+  const unrecorded = established.kind === "lost" ? established.because : undefined;
+  return {
+    unrecorded,
+    marked: snapshot.trailers.has(REBUILD_TRAILER) ? undefined : statusLostBecause(deps.config.status.branch),
+  };
 }
 
 function blind(deps: PassDeps, memory: PassMemory, because: string): Pass {
