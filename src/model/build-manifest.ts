@@ -3,12 +3,12 @@ import { compileSchema, schemaProblems } from "../common/schema-problems.ts";
 import type { ValidateFunction } from "ajv";
 import type { YamlDocument, YamlPath } from "../common/yaml-file.ts";
 import { checkAnnotations } from "./annotations.ts";
-import { parseArtifactSource } from "./artifact-source.ts";
 import { compareFlinkVersions, isFlinkVersion, OLDEST_FLINK_VERSION } from "./flink-version.ts";
-import type { ArtifactSource, ArtifactSpec, JarOptions, JobSpec, Manifest, SavepointSpec } from "./manifest.ts";
+import type { Manifest, SavepointSpec } from "./manifest.ts";
 import { manifestSchema } from "./manifest-schema.ts";
 import { fieldsAt, manifestView, textIn, textMap } from "./manifest-view.ts";
 import { checkConfiguration } from "./options.ts";
+import { readArtifactSpec, readJobSpec, readSavepointSpec, savepointType, sourceField } from "./spec-fields.ts";
 import { KINDS, type Kind, type ResourceId } from "./resource.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -88,11 +88,14 @@ function buildKind(kind: Kind, base: Omit<Manifest, "kind" | "spec">, view: Fiel
     case "Project":
       return { ...base, kind };
     case "Job":
-      return { ...base, kind, spec: buildJobSpec(spec) };
-    case "Artifact":
-      return { ...base, kind, spec: buildArtifactSpec(spec, origin) };
+      return { ...base, kind, spec: readJobSpec(spec) };
     case "Savepoint":
-      return { ...base, kind, spec: buildSavepointSpec(spec) };
+      return { ...base, kind, spec: readSavepointSpec(spec) };
+    case "Artifact": {
+      const read = readArtifactSpec(spec, origin.path);
+      if ("problem" in read) throw new TypeError(`an Artifact was built that had not passed its check: ${read.problem}`);
+      return { ...base, kind, spec: read.spec };
+    }
     default:
       return kind satisfies never;
   }
@@ -131,60 +134,11 @@ function checkJob(spec: Fields, report: Report): void {
   }
 }
 
-function buildJobSpec(spec: Fields): JobSpec {
-  const artifactRef = fieldsAt(spec, "artifactRef");
-  const own = fieldsAt(spec, "jarOptions");
-  const initial = fieldsAt(spec, "initialStateRef");
-  const savepoint = textIn(initial, "name");
-  return {
-    flinkVersion: textIn(spec, "flinkVersion") ?? "",
-    artifact: textIn(artifactRef, "name") ?? "",
-    jarOptions: buildJarOptions(Object.keys(own).length > 0 ? own : fieldsAt(artifactRef, "jarOptions")),
-    rpus: Number(fieldsAt(spec, "resources")["rpus"]),
-    configuration: textMap(fieldsAt(spec, "configuration")),
-    ...(savepoint === undefined
-      ? {}
-      : { initialState: { savepoint, allowNonRestoredState: initial["allowNonRestoredState"] === true } }),
-  };
-}
-
-function buildJarOptions(options: Fields): JarOptions {
-  const entryClass = textIn(options, "entryClass");
-  const mainArgs = options["mainArgs"];
-  return {
-    ...(entryClass === undefined ? {} : { entryClass }),
-    ...(Array.isArray(mainArgs) ? { mainArgs: mainArgs.map(String) } : {}),
-  };
-}
-
-const SOURCES = ["path", "url", "maven", "s3"] as const;
-
-function sourceOf(spec: Fields): { readonly kind: ArtifactSource["kind"]; readonly text: string } | undefined {
-  const source = fieldsAt(spec, "source");
-  for (const kind of SOURCES) {
-    const text = textIn(source, kind);
-    if (text !== undefined && text !== "") return { kind, text };
-  }
-  return undefined;
-}
-
 function checkArtifact(spec: Fields, origin: DocumentOrigin, report: Report): void {
-  const source = sourceOf(spec);
+  const source = sourceField(spec);
   if (source === undefined) return;
-  const parsed = parseArtifactSource(source.kind, source.text, origin.path);
-  if ("problem" in parsed) report.add("value", ["spec", "source", source.kind], `spec.source.${source.kind} ${parsed.problem}`);
-}
-
-function buildArtifactSpec(spec: Fields, origin: DocumentOrigin): ArtifactSpec {
-  const { kind, text } = sourceOf(spec)!; // required by the schema
-  const parsed = parseArtifactSource(kind, text, origin.path);
-  if ("problem" in parsed) throw new TypeError(`spec.source.${kind} was checked before: ${parsed.problem}`);
-  const sha256 = textIn(fieldsAt(spec, "source"), "sha256")?.toLowerCase();
-  return {
-    source: parsed.source,
-    ...(sha256 === undefined ? {} : { sha256 }),
-    jarOptions: buildJarOptions(fieldsAt(spec, "jarOptions")),
-  };
+  const read = readArtifactSpec(spec, origin.path);
+  if ("problem" in read) report.add("value", ["spec", "source", source.kind], read.problem);
 }
 
 /** Which fields belong to which type. */
@@ -213,19 +167,4 @@ function checkSavepoint(spec: Fields, report: Report): void {
   for (const field of refuses.filter((name) => Object.hasOwn(spec, name))) {
     report.add("key", ["spec", field], `spec.${field} has no meaning for a Savepoint of type ${type}; remove it`);
   }
-}
-
-function savepointType(spec: Fields): SavepointSpec["type"] | undefined {
-  const type = textIn(spec, "type");
-  return type === "Final" || type === "OnDemand" || type === "External" ? type : undefined;
-}
-
-function buildSavepointSpec(spec: Fields): SavepointSpec {
-  const deletionPolicy = textIn(spec, "deletionPolicy") === "Delete" ? "Delete" : "Retain";
-  const type = savepointType(spec);
-  const job = textIn(fieldsAt(spec, "jobRef"), "name") ?? "";
-  if (type === "External") return { type, uri: textIn(spec, "uri") ?? "", deletionPolicy };
-  if (type === "OnDemand") return { type, job, deletionPolicy };
-  const shutdownMethod = textIn(fieldsAt(spec, "finalOptions"), "shutdownMethod") === "Drain" ? "Drain" : "Graceful";
-  return { type: "Final", job, shutdownMethod, deletionPolicy };
 }

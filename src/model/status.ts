@@ -146,6 +146,7 @@ export interface SavepointRecord extends RecordBase {
 }
 
 export type ResourceRecord = JobRecord | ArtifactRecord | SavepointRecord;
+export type RecordKind = ResourceRecord["kind"];
 
 /** `summary.yaml`: what the whole branch stands for. */
 export interface Summary {

@@ -1,0 +1,89 @@
+import { stringify } from "yaml";
+import { compareText } from "../common/problem.ts";
+import { compileSchema } from "../common/schema-problems.ts";
+import { countOf, oneLine } from "../common/text.ts";
+import { parseYamlFile } from "../common/yaml-file.ts";
+import { resourceKey } from "./resource.ts";
+import { pickKnown, SUMMARY_SCHEMA } from "./status-schema.ts";
+import type { ResourceRecord, Summary } from "./status.ts";
+
+export const SUMMARY_PATH = "summary.yaml";
+export const README_PATH = "README.md";
+
+const isSummary = compileSchema(SUMMARY_SCHEMA);
+
+/** `summary.yaml`: what the branch stands for, and a line for each resource. */
+export function formatSummary(summary: Summary, records: readonly ResourceRecord[]): string {
+  const resources = Object.fromEntries(sorted(records).map((record) => [resourceKey(record.id), stateOf(record)]));
+  const header = "# Written by Penstock; changes made here by hand are overwritten.\n";
+  const known = pickKnown(SUMMARY_SCHEMA, summary) as object;
+  return header + stringify({ ...known, resources }, { lineWidth: 0, aliasDuplicateObjects: false });
+}
+
+/** Undefined when the text is no summary. */
+export function parseSummary(text: string): Summary | undefined {
+  const { documents, problems } = parseYamlFile(SUMMARY_PATH, text);
+  const [document] = documents;
+  if (document === undefined || problems.length > 0) return undefined;
+  const value = pickKnown(SUMMARY_SCHEMA, document.value, (path) => document.sourceText(path));
+  return isSummary(value) ? (value as Summary) : undefined;
+}
+
+/** `README.md` of the status branch, for whoever opens it in a browser. Foreign text in it is escaped. */
+export function formatStatusReadme(records: readonly ResourceRecord[], summary: Summary): string {
+  const { branch } = summary.source;
+  return (
+    [
+      "# Status",
+      `Written by Penstock, instance ${escapeMarkdown(summary.instance)}, for the branch ${escapeMarkdown(branch)}. Changes made here by hand are overwritten.`,
+      `Newest applied commit: \`${summary.appliedCommit.replaceAll(/[^0-9a-zA-Z]/g, "")}\``,
+      ...problemsSection(summary.problems),
+      ...resourcesSection(records),
+    ].join("\n\n") + "\n"
+  );
+}
+
+function problemsSection(problems: readonly string[]): readonly string[] {
+  if (problems.length === 0) return [];
+  return [`## ${countOf(problems.length, "problem")}`, problems.map((problem) => `- ${escapeMarkdown(problem)}`).join("\n")];
+}
+
+function resourcesSection(records: readonly ResourceRecord[]): readonly string[] {
+  if (records.length === 0) return ["## Resources", "None yet."];
+  const rows = sorted(records).map((record) => {
+    const { zone, project, name, kind } = record.id;
+    const link = `[${escapeMarkdown(name)}](${encodeURI(`${resourceKey(record.id)}.yaml`)})`;
+    const cells = [kind, link, escapeMarkdown(zone), escapeMarkdown(project), stateOf(record), escapeMarkdown(troubleOf(record))];
+    return `| ${cells.join(" | ")} |`;
+  });
+  return [
+    "## Resources",
+    ["| kind | name | zone | project | state | what is missing |", "| --- | --- | --- | --- | --- | --- |", ...rows].join("\n"),
+  ];
+}
+
+/** Conditions that do not hold, in their own words. */
+function troubleOf({ status }: ResourceRecord): string {
+  return status.conditions
+    .filter((condition) => condition.status !== "True")
+    .map(({ message, reason }) => message || reason)
+    .join(" · ");
+}
+
+/** `Ready, Running`; `Pending`. */
+function stateOf(record: ResourceRecord): string {
+  const state = record.kind === "Job" ? record.status.flinkJobState : "";
+  return state === "" ? record.status.phase : `${record.status.phase}, ${state}`;
+}
+
+function sorted(records: readonly ResourceRecord[]): readonly ResourceRecord[] {
+  return records.toSorted((a, b) => compareText(resourceKey(a.id), resourceKey(b.id)));
+}
+
+/** Text that shows as it is, in a table cell as well. */
+function escapeMarkdown(text: string): string {
+  return oneLine(text, 1000)
+    .replaceAll("&", "&amp;")
+    .replaceAll("<", "&lt;")
+    .replaceAll(/[\\`*_{}[\]()#+!|~>]/g, (character) => `\\${character}`);
+}
