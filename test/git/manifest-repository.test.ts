@@ -116,14 +116,9 @@ describe("readCommit", () => {
     };
     const oid = await server.commitFiles(name, "main", files, "odd names", { pathEncoding: "latin1" });
     const snapshot = await manifests.readCommit(oid, NEVER);
-    expect(snapshot.files.map(({ displayPath, readableName }) => [displayPath, readableName]).toSorted()).toEqual([
-      ["GIT~1/a.yaml", false],
-      ["back\\x5cslash.yaml", false],
-      ["caf\\xe8.yaml", false],
-      ["caf\\xe9.yaml", false],
-      ["fine.yaml", true],
-      ["tab\\x09here", false],
-    ]);
+    expect(snapshot.files.filter(({ readableName }) => readableName).map(({ path }) => path)).toEqual(["fine.yaml"]);
+    const odd = snapshot.files.filter(({ readableName }) => !readableName).map(({ displayPath }) => displayPath);
+    expect(odd.toSorted()).toEqual(["GIT~1/a.yaml", "back\\x5cslash.yaml", "caf\\xe8.yaml", "caf\\xe9.yaml", "tab\\x09here"]);
     expect(new Set(snapshot.files.map(({ path }) => path)).size).toBe(6);
     expect(await readText(client, snapshot.files, "fine.yaml")).toBe("6");
   });

@@ -27,6 +27,8 @@ export interface RequestMatch {
   readonly step?: "advertisement" | "call";
   /** Only a `POST` whose body holds this text, as in `command=ls-refs`. */
   readonly body?: string;
+  /** Only what was asked for below this path. */
+  readonly path?: string;
   /** How many matching requests go by unharmed first, and how many are hit then (all, when not given). */
   readonly skip?: number;
   readonly times?: number;
@@ -164,10 +166,11 @@ export class GitServer extends GitRepositories {
 
   async #nextFault(request: GitRequest): Promise<GitFault | undefined> {
     for (const rule of this.#rules) {
-      const { service, step, body, skip = 0, times = Infinity } = rule.match;
+      const { service, step, body, path = "/", skip = 0, times = Infinity } = rule.match;
       if (service !== undefined && service !== request.service) continue;
       if (step !== undefined && step !== request.step) continue;
       if (body !== undefined && !request.body.includes(body)) continue;
+      if (!request.message.url!.startsWith(path)) continue;
       rule.seen += 1;
       if (rule.seen <= skip || rule.seen > skip + times) continue;
       if (typeof rule.act === "object") return rule.act;

@@ -1,0 +1,53 @@
+import { describe, expect, it } from "vitest";
+import { isLfsPointer, parseCommit, parseTrailers } from "../../src/git/commit.ts";
+
+describe("parseTrailers", () => {
+  it.each([
+    ["Subject\n\nBody.\n\nPenstock-Allow-Deletions: 3\n", { "penstock-allow-deletions": ["3"] }],
+    ["Subject\n\nPenstock-Allow-Deletions: 3", { "penstock-allow-deletions": ["3"] }],
+    ["Subject\r\n\r\nA: 1\r\nB: 2\r\n", { a: ["1"], b: ["2"] }],
+    ["Subject\n\nA: 1\na: 2\nLong: one\n two\n", { a: ["1", "2"], long: ["one two"] }],
+    ["Subject\n\n(cherry picked from commit 1234)\nA: 1\n", { a: ["1"] }],
+  ])("finds those of %j", (message, expected) => {
+    expect(Object.fromEntries(parseTrailers(message))).toEqual(expected);
+  });
+
+  it.each([
+    ["Penstock-Allow-Deletions: 3"],
+    ["Subject\n\nPenstock-Allow-Deletions: 3\n\nBut this is the end."],
+    ["Subject\n\nSome prose about it,\nPenstock-Allow-Deletions: 3 was what\nwe wrote last time."],
+    ["Subject\n\n  Penstock-Allow-Deletions\n"],
+    [""],
+  ])("finds none in %j", (message) => {
+    expect(Object.fromEntries(parseTrailers(message))).toEqual({});
+  });
+});
+
+describe("isLfsPointer", () => {
+  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12345\n`;
+
+  it("reads a pointer", () => {
+    expect(isLfsPointer(Buffer.from(pointer))).toEqual({ oid: "a".repeat(64), size: 12_345 });
+  });
+
+  it.each([["kind: Job\n"], [pointer.replace("sha256", "md5")], [pointer + "#".repeat(1024)], [""]])(
+    "is not fooled by %j",
+    (text) => {
+      expect(isLfsPointer(Buffer.from(text))).toBeUndefined();
+    },
+  );
+});
+
+describe("parseCommit", () => {
+  const tree = "1".repeat(40);
+  const parent = "2".repeat(40);
+
+  it("reads a signed merge, whose headers go over several lines", () => {
+    const text = `tree ${tree}\nparent ${parent}\nparent ${tree}\nauthor A <a@b> 1 +0000\ncommitter C D <c@d> 1700000000 -0130\ngpgsig -----BEGIN\n parent ${"3".repeat(40)}\n\n x\n -----END\n\nSubject\n\nparent ${parent}\n`;
+    expect(parseCommit(Buffer.from(text))).toMatchObject({ tree, parents: [parent, tree], committedAtMs: 1_700_000_000_000 });
+  });
+
+  it.each([["blob"], [`tree ${tree}\nauthor A <a@b> 1 +0000\n\nno committer`]])("takes %j for no commit", (text) => {
+    expect(parseCommit(Buffer.from(text))).toBeUndefined();
+  });
+});
