@@ -9,7 +9,7 @@ import { ObjectStore } from "./object-store.ts";
 import { readPushCapabilities, sendPush, type Push, type PushReport } from "./push.ts";
 import { readFiles } from "./read-files.ts";
 import { readRemoteBranch } from "./remote-branch.ts";
-import { applyChanges, isPlainPath, readStatusFolder, type FileChanges, type StatusFolder } from "./status-tree.ts";
+import { applyChanges, hasFolder, isPlainPath, readStatusFolder, type FileChanges, type StatusFolder } from "./status-tree.ts";
 
 export interface StatusSnapshot {
   /** Undefined: there is no such branch, looked at twice. */
@@ -66,7 +66,7 @@ export class StatusBranch {
   readonly #store: ObjectStore;
   readonly #mutex = new Mutex();
   #known: Known = EMPTY;
-  /** What this process last read or wrote. */
+  /** What this process last wrote, or read as a descendant of it. */
   #lastHead: string | undefined;
   /** Texts of the last head that was read from the server, by path. */
   #texts: ReadonlyMap<string, KnownText> = new Map();
@@ -87,8 +87,10 @@ export class StatusBranch {
       const branch = await readRemoteBranch(this.#transport, this.#branch, signal);
       const head = branch.kind === "at" ? branch.oid : undefined;
       const { snapshot } = await this.#know(head, signal);
-      const descends = before === undefined || before === head || (head !== undefined && (await this.#isBehind(before, head, signal)));
-      this.#lastHead = head;
+      const descends =
+        before === undefined || before === head || (head !== undefined && (await this.#isBehind(before, head, signal)));
+      // Otherwise it stays as it was, so that a loss is told until the branch is written again.
+      if (descends) this.#lastHead = head;
       return { ...snapshot, descends };
     });
   }
@@ -137,7 +139,7 @@ export class StatusBranch {
     const push = { branch: this.#branch, expected: write.expectedHead, head, pack: objects.buildPack() };
     const outcome = await this.#push(push, signal);
     if (outcome !== "written") return outcome;
-    const snapshot = { head, files: applyToFiles(before.snapshot.files, write.changes), committedAtMs: nowMs };
+    const snapshot = { head, files: applyToFiles(before, write.changes), committedAtMs: nowMs };
     this.#known = { snapshot, root };
     this.#lastHead = head;
     await this.#store.adopt(head, write.expectedHead, objects.buildLoose());
@@ -223,11 +225,19 @@ export class StatusBranch {
   }
 }
 
-function applyToFiles(files: ReadonlyMap<string, string>, changes: FileChanges): ReadonlyMap<string, string> {
-  const after = new Map(files);
+function applyToFiles(before: Known, changes: FileChanges): ReadonlyMap<string, string> {
+  const after = new Map(before.snapshot.files);
   for (const [path, text] of changes) {
-    if (text === undefined) after.delete(path);
-    else after.set(path, text);
+    if (text === undefined) {
+      after.delete(path);
+      continue;
+    }
+    // What the new file takes the place of: files where its folders are now, and what was in a folder of its name.
+    for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) after.delete(path.slice(0, slash));
+    if (hasFolder(before.root, path)) {
+      for (const below of after.keys()) if (below.startsWith(`${path}/`)) after.delete(below);
+    }
+    after.set(path, text);
   }
   return after;
 }

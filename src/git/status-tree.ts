@@ -79,6 +79,11 @@ function splitChanges(changes: FileChanges): Split {
   return split;
 }
 
+export function hasFolder(root: StatusFolder | undefined, path: string): boolean {
+  const names = path.split("/").map((part) => Buffer.from(part).toString("latin1"));
+  return names.reduce<StatusFolder | undefined>((folder, name) => folder?.folders.get(name), root) !== undefined;
+}
+
 /** Whether Git and every checkout can hold this path. */
 export function isPlainPath(path: string): boolean {
   const parts = path.split("/");
