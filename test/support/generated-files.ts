@@ -1,0 +1,18 @@
+import { manifestsSchema } from "../../src/model/manifest-schema.ts";
+import { optionsReference } from "../../src/model/options.ts";
+import { configJsonSchema, configReference } from "./config-documents.ts";
+
+/** A file of the repository that is written from the sources and never by hand. */
+export interface GeneratedFile {
+  /** From the repository's root. */
+  readonly path: string;
+  readonly content: () => string;
+}
+
+/** `npm run generate` writes them, a test compares them. */
+export const GENERATED_FILES: readonly GeneratedFile[] = [
+  { path: "config/configuration.md", content: configReference },
+  { path: "config/manifests.schema.json", content: () => `${JSON.stringify(manifestsSchema(), undefined, 2)}\n` },
+  { path: "config/options.md", content: optionsReference },
+  { path: "config/penstock.schema.json", content: configJsonSchema },
+];
