@@ -4,8 +4,8 @@ import { retryDelayMs, type RetryDelayOptions } from "../common/retry-delay.ts";
 type State =
   | { readonly kind: "closed"; readonly failures: number }
   | { readonly kind: "open"; readonly failures: number; readonly untilMs: number; readonly because: string }
-  /** One call is on its way to find out; all others wait for it. */
-  | { readonly kind: "probing"; readonly failures: number; readonly because: string };
+  /** Calls pass again; the first that ends decides. */
+  | { readonly kind: "half-open"; readonly failures: number; readonly because: string };
 
 export interface CircuitBreakerOptions extends RetryDelayOptions {
   /** So many failures in a row open it. */
@@ -14,19 +14,14 @@ export interface CircuitBreakerOptions extends RetryDelayOptions {
 
 export type Admission =
   | { readonly kind: "admitted" }
-  | {
-      readonly kind: "refused";
-      /** When the next call may be tried; undefined while a probe is under way. */
-      readonly untilMs: number | undefined;
-      readonly because: string;
-    };
+  | { readonly kind: "refused"; readonly untilMs: number; readonly because: string };
 
 const DEFAULTS: CircuitBreakerOptions = { threshold: 3, baseMs: 1000, maxMs: 15_000 };
 
 /**
  * Keeps a dead or hanging cluster from costing a time limit with every call. Closed: everything passes. Open: nothing, until a
- * growing delay is over. Then one call passes as a probe: its success closes it, its failure opens it for longer.
- * Who was admitted says how it went, exactly once: `succeeded`, `failed` or `abandoned`.
+ * growing delay is over. Then half-open: what comes now, together or one by one, finds out; a success closes it, a failure opens it for
+ * longer. Who was admitted says how it went, unless that tells nothing about the cluster.
  */
 export class CircuitBreaker {
   readonly #clock: Clock;
@@ -40,10 +35,9 @@ export class CircuitBreaker {
 
   enter(): Admission {
     const state = this.#state;
-    if (state.kind === "closed") return { kind: "admitted" };
-    if (state.kind === "probing") return { kind: "refused", untilMs: undefined, because: state.because };
+    if (state.kind !== "open") return { kind: "admitted" };
     if (this.#clock.now() < state.untilMs) return { kind: "refused", untilMs: state.untilMs, because: state.because };
-    this.#state = { kind: "probing", failures: state.failures, because: state.because };
+    this.#state = { kind: "half-open", failures: state.failures, because: state.because };
     return { kind: "admitted" };
   }
 
@@ -52,7 +46,7 @@ export class CircuitBreaker {
     this.#state = { kind: "closed", failures: 0 };
   }
 
-  /** The cluster could not be reached. A late failure of a call from before it opened changes nothing. */
+  /** The cluster could not be reached. Further failures of calls that were under way when it opened change nothing. */
   failed(because: string): void {
     if (this.#state.kind === "open") return;
     const failures = this.#state.failures + 1;
@@ -63,11 +57,5 @@ export class CircuitBreaker {
     }
     const delayMs = retryDelayMs(failures - threshold + 1, this.#options, () => this.#clock.random());
     this.#state = { kind: "open", failures, untilMs: this.#clock.now() + delayMs, because };
-  }
-
-  /** The call ended without telling anything about the cluster: its caller left. The next one probes. */
-  abandoned(): void {
-    if (this.#state.kind !== "probing") return;
-    this.#state = { ...this.#state, kind: "open", untilMs: this.#clock.now() };
   }
 }

@@ -84,6 +84,22 @@ export class FlinkClient {
     return this.#read("/overview", decode.decodeOverview, signal);
   }
 
+  /** How many slots each job holds, by Flink job id, also of jobs that the JobManager has forgotten. One call for each TaskManager. */
+  async readSlotHolders(signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+    const taskManagers = await this.#read("/taskmanagers", decode.decodeTaskManagerIds, signal);
+    const holders = new Map<string, number>();
+    for (const id of taskManagers) {
+      const call = this.#call("GET", `/taskmanagers/${encodeURIComponent(id)}`);
+      const answer = await this.#transport.call(call, signal);
+      if (answer.status === 404) continue; // It left since the list was made, and its slots with it.
+      if (answer.status !== 200) throw this.#rejected(call, answer);
+      for (const flinkJobId of this.#decoded(call, answer, decode.decodeAllocatedSlots)) {
+        holders.set(flinkJobId, (holders.get(flinkJobId) ?? 0) + 1);
+      }
+    }
+    return holders;
+  }
+
   /** All jobs the cluster knows, ended ones included for as long as it keeps them (an hour by default). */
   async readJobs(signal: AbortSignal): Promise<readonly decode.FlinkJobSummary[]> {
     return this.#read("/jobs/overview", decode.decodeJobs, signal);

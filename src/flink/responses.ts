@@ -185,6 +185,15 @@ export function decodeOverview(value: unknown): FlinkOverview {
   };
 }
 
+export function decodeTaskManagerIds(value: unknown): readonly string[] {
+  return list(member(value, "taskmanagers"), "taskmanagers").map((taskManager) => text(taskManager, "id"));
+}
+
+/** The Flink job id of each slot that is taken on one TaskManager. */
+export function decodeAllocatedSlots(value: unknown): readonly string[] {
+  return list(member(value, "allocatedSlots"), "allocatedSlots").map((slot) => text(slot, "jobId"));
+}
+
 export function decodeJobs(value: unknown): readonly FlinkJobSummary[] {
   return list(member(value, "jobs"), "jobs").map((job) => ({
     flinkJobId: text(job, "jid"),

@@ -59,8 +59,7 @@ export class FlinkTransport {
     signal.throwIfAborted();
     const admission = this.#breaker.enter();
     if (admission.kind === "refused") {
-      const until = admission.untilMs === undefined ? "another call has found out" : formatTime(admission.untilMs);
-      throw this.#unreachable(call, "not-sent", `not tried until ${until}: ${admission.because}`);
+      throw this.#unreachable(call, "not-sent", `not tried until ${formatTime(admission.untilMs)}: ${admission.because}`);
     }
     try {
       const answer = await this.#exchange(call, signal).catch((error: unknown) => {
@@ -113,10 +112,7 @@ export class FlinkTransport {
 
   /** Tells the breaker how the call went and turns whatever was thrown into an error of ours. */
   #settle(call: Call, error: unknown, signal: AbortSignal): unknown {
-    if (isAbort(error, signal) || signal.aborted) {
-      this.#breaker.abandoned();
-      return error;
-    }
+    if (isAbort(error, signal) || signal.aborted) return error;
     if (error instanceof FlinkAnswerError) {
       this.#breaker.succeeded(); // it is strange, but it is there
       return error;
@@ -126,8 +122,7 @@ export class FlinkTransport {
       return this.#strange(call, 200, `it is larger than ${formatSize(call.maxBytes)}`, { cause: error });
     }
     const because = describe(error);
-    if (error instanceof TimeLimitError && call.slow === true) this.#breaker.abandoned();
-    else this.#breaker.failed(because);
+    if (!(error instanceof TimeLimitError && call.slow === true)) this.#breaker.failed(because);
     return this.#unreachable(call, isNotSent(error) ? "not-sent" : "unknown", because, { cause: error });
   }
 
