@@ -115,7 +115,7 @@ function buildConfig(git: GitServer, flink: FakeFlink, folder: string, options: 
   const clusters = { main: flink.url.href, ...options.clusters };
   return {
     instance: "test",
-    repository: { url: git.urlOf("jobs"), pollInterval: "50ms", timeout: "5s" },
+    repository: { url: git.urlOf("jobs"), pollInterval: "100ms", timeout: "5s" },
     zones: {
       local: {
         clusters: Object.fromEntries(
