@@ -13,6 +13,8 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "artifacts/jar-file.ts": ["disk"],
   "artifacts/with-launcher.ts": ["disk"],
   "artifacts/zip-directory.ts": ["disk"],
+  "cli/manifest-folder.ts": ["disk"],
+  "cli/validate.ts": ["disk"],
   "common/clock.ts": ["clock"],
   "common/http.ts": ["network"],
   "config/read-file.ts": ["disk"],
@@ -20,6 +22,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "flink/restore-directories.ts": ["disk"],
   "flink/transport.ts": ["network"],
   "git/http-transport.ts": ["network"],
+  "main.ts": ["process"],
 };
 
 const TOUCHES: Readonly<Record<string, RegExp>> = {
