@@ -43,9 +43,10 @@ export function decide(input: DecideInput): Decisions {
   let slots = freeSlots(desired.jobs, observed, input.now);
   const jobs: JobDecision[] = [];
   for (const job of desired.jobs) {
-    const decision = decideJob(job, jobContext(job, view, slots, input));
+    const others = withoutClaimOf(job, slots, input);
+    const decision = decideJob(job, jobContext(job, view, others, input));
     if (decision.kind === "start")
-      slots = takeSlots(slots, { zone: job.id.zone, name: decision.operation.cluster.name }, decision.operation.rpus);
+      slots = takeSlots(others, { zone: job.id.zone, name: decision.operation.cluster.name }, decision.operation.rpus);
     jobs.push(decision);
   }
   const needed = artifactsNeeded(desired.jobs);
@@ -72,6 +73,12 @@ export function freeSlots(jobs: readonly DesiredJob[], observed: Observed, now: 
     if (claim !== undefined) ledger = takeSlots(ledger, claim.cluster, claim.slots);
   }
   return ledger;
+}
+
+/** A start that takes the place of an announced one may have its slots: a job must not be in its own way. */
+function withoutClaimOf(job: DesiredJob, slots: SlotLedger, { observed, now }: DecideInput): SlotLedger {
+  const claim = claimOf(job, observed, now);
+  return claim === undefined ? slots : takeSlots(slots, claim.cluster, -claim.slots);
 }
 
 function claimOf(

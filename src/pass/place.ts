@@ -2,7 +2,10 @@ import { countOf, listOf } from "../common/text.ts";
 import type { ClusterSeen, ReachableCluster } from "../flink/cluster-seen.ts";
 import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.ts";
 
-/** How many slots of each cluster are still to be had in this pass, by `zone/name`. Each start takes its share out of it. */
+/**
+ * How many slots of each cluster are still to be had in this pass, by `zone/name`. Each start takes its share out of it. Less than none when
+ * more is claimed than there is.
+ */
 export type SlotLedger = ReadonlyMap<string, number>;
 
 export type Placement =
@@ -32,7 +35,9 @@ export function place(wish: PlacementWish, clusters: readonly ClusterSeen[], led
     const names = listOf(fitting.map((cluster) => cluster.name));
     return refuse(
       "SubmissionDisabled",
-      `${names} does not accept jars: set web.submit.enable to true in its Flink configuration`,
+      fitting.length === 1
+        ? `${names} does not accept jars: set web.submit.enable to true in its Flink configuration`
+        : `${names} do not accept jars: set web.submit.enable to true in their Flink configuration`,
     );
   }
   const best = open.sort(
@@ -46,14 +51,14 @@ export function place(wish: PlacementWish, clusters: readonly ClusterSeen[], led
   return { kind: "placed", cluster, left: takeSlots(ledger, cluster, wish.slots) };
 }
 
-/** The ledger after `slots` of `cluster` went to a job. */
+/** The ledger after `slots` of `cluster` went to a job, or came back from one where they are less than none. */
 export function takeSlots(
   ledger: SlotLedger,
   cluster: { readonly zone: string; readonly name: string },
   slots: number,
 ): SlotLedger {
   const key = clusterKey(cluster);
-  return new Map(ledger).set(key, Math.max(0, (ledger.get(key) ?? 0) - slots));
+  return new Map(ledger).set(key, (ledger.get(key) ?? 0) - slots);
 }
 
 /** `zone/name`: cluster names are unique within their zone only. */
@@ -62,7 +67,7 @@ export function clusterKey(cluster: { readonly zone: string; readonly name: stri
 }
 
 function freeIn(ledger: SlotLedger, cluster: ReachableCluster): number {
-  return ledger.get(clusterKey(cluster)) ?? 0;
+  return Math.max(0, ledger.get(clusterKey(cluster)) ?? 0);
 }
 
 function slotsMissing(wish: PlacementWish, clusters: readonly ReachableCluster[], ledger: SlotLedger): string {

@@ -1,0 +1,242 @@
+import { describe, expect, it } from "vitest";
+import { resourceKey } from "../../src/model/resource.ts";
+import { decide, freeSlots } from "../../src/pass/decide.ts";
+import type { Desired, DesiredJob } from "../../src/pass/desired.ts";
+import {
+  aDecideInput,
+  aDesiredArtifact,
+  aDesiredJob,
+  aDesiredSavepoint,
+  aListedJob,
+  anAnnouncedRecord,
+  anArtifactManifest,
+  anArtifactRecord,
+  anAttempt,
+  anId,
+  anObserved,
+  anOperation,
+  anUnreachableCluster,
+  aReachableCluster,
+  aRecord,
+  aStartedRecord,
+  CLUSTER,
+  NOW,
+  type ClusterOverrides,
+} from "./builders.ts";
+
+function desiredOf(jobs: readonly DesiredJob[], more: Partial<Desired> = {}): Desired {
+  return { jobs, artifacts: [aDesiredArtifact()], savepoints: [], ...more };
+}
+
+function jobOf(name: string, rpus = 2): DesiredJob {
+  return aDesiredJob({ id: { name }, manifest: { spec: { rpus } } });
+}
+
+function announced(name: string, rpus = 2): DesiredJob {
+  return aDesiredJob({
+    id: { name },
+    manifest: { spec: { rpus } },
+    record: anAnnouncedRecord({ id: { name }, spec: { rpus } }),
+  });
+}
+
+function started(name: string, rpus = 2): DesiredJob {
+  return aDesiredJob({ id: { name }, manifest: { spec: { rpus } }, record: aStartedRecord({ id: { name }, spec: { rpus } }) });
+}
+
+function idOf(name: string, rpus = 2): string {
+  return anAttempt(1, { id: { name }, spec: { rpus } });
+}
+
+/** Free slots of the only cluster, seen so, with these Jobs. */
+function freeWith(jobs: readonly DesiredJob[], cluster: ClusterOverrides, submissions = {}): number | undefined {
+  return freeSlots(jobs, anObserved({ clusters: [aReachableCluster(cluster)], submissions }), NOW).get("local/main");
+}
+
+describe("decide", () => {
+  it("gives every resource one decision, in the order of the desired lists", () => {
+    const input = aDecideInput({ desired: desiredOf([jobOf("b"), jobOf("a")], { savepoints: [aDesiredSavepoint()] }) });
+    const decisions = decide(input);
+    expect(decisions.jobs.map(({ id }) => id.name)).toEqual(["b", "a"]);
+    expect(decisions.artifacts.map(({ id }) => id.name)).toEqual(["app"]);
+    expect(decisions.savepoints.map(({ id }) => id.name)).toEqual(["final"]);
+  });
+
+  it("gives the same decisions for the same input", () => {
+    const input = aDecideInput({ desired: desiredOf([jobOf("a"), announced("b"), started("c")]) });
+    expect(decide(input)).toEqual(decide(input));
+  });
+
+  it("shares the slots out in the order of the Jobs, and lets a small one through where a large one has to wait", () => {
+    const decisions = decide(aDecideInput({ desired: desiredOf([jobOf("a", 5), jobOf("b", 4), jobOf("c", 3), jobOf("d", 1)]) }));
+    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["start", "wait", "start", "wait"]);
+    expect(decisions.jobs[1]).toMatchObject({
+      because: "needs 4 slots, 3 of 8 free in main in zone local for Flink 1.16",
+      block: { condition: "Placed", reason: "NotEnoughSlots" },
+    });
+    expect(decisions.slots.get("local/main")).toBe(0);
+  });
+
+  it("spreads starts over clusters as their slots go", () => {
+    const clusters = [aReachableCluster({ name: "a", slots: { free: 4 } }), aReachableCluster({ name: "b", slots: { free: 3 } })];
+    const decisions = decide(
+      aDecideInput({ desired: desiredOf([jobOf("a"), jobOf("b"), jobOf("c")]), observed: anObserved({ clusters }) }),
+    );
+    expect(decisions.jobs.map((decision) => decision.kind === "start" && decision.operation.cluster.name)).toEqual([
+      "a",
+      "b",
+      "a",
+    ]);
+  });
+
+  it("keeps the slots of clusters apart that have one name in two zones", () => {
+    const clusters = [aReachableCluster({ slots: { free: 2 } }), aReachableCluster({ zone: "other", slots: { free: 2 } })];
+    const there = aDesiredJob({ id: { zone: "other", name: "b" } });
+    const artifact = aDesiredArtifact({
+      manifest: { ...anArtifactManifest(), id: anId({ kind: "Artifact", zone: "other", name: "app" }) },
+    });
+    const observed = anObserved({ clusters });
+    const artifacts = new Map([...observed.artifacts, [artifact.key, [...observed.artifacts.values()][0]!] as const]);
+    const decisions = decide(
+      aDecideInput({
+        desired: desiredOf([jobOf("a"), there], { artifacts: [aDesiredArtifact(), artifact] }),
+        observed: { ...observed, artifacts },
+      }),
+    );
+    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["start", "start"]);
+  });
+
+  it("waits for a project that the zone does not take", () => {
+    const projects = new Map([
+      ["b", {}],
+      ["a", {}],
+    ]);
+    const input = aDecideInput({ desired: desiredOf([jobOf("a")]) });
+    const zones = new Map([["local", { name: "local", clusters: [], projects }]]);
+    expect(decide({ ...input, config: { ...input.config, zones } }).jobs[0]).toMatchObject({
+      kind: "wait",
+      block: { condition: "Started", reason: "ProjectNotAllowed" },
+      because: "zone local does not take project default: the daemon's configuration names 2 projects for it, a, b",
+    });
+  });
+
+  it("waits for a lost status only where the Job has no record, or one that says so", () => {
+    const condition = { type: "Started", status: "False", reason: "StatusLost", message: "", since: "" } as const;
+    const jobs = [
+      jobOf("a"),
+      aDesiredJob({ id: { name: "b" }, record: aRecord({ id: { name: "b" } }) }),
+      aDesiredJob({ id: { name: "c" }, record: aRecord({ id: { name: "c" }, status: { conditions: [condition] } }) }),
+    ];
+    const lost = { unrecorded: "not there", marked: "was lost" };
+    const decisions = decide(aDecideInput({ desired: desiredOf(jobs), statusLost: lost }));
+    expect(decisions.jobs.map(({ kind, because }) => (kind === "wait" ? because : kind))).toEqual([
+      "not there",
+      "start",
+      "was lost",
+    ]);
+  });
+});
+
+describe("the slots that are free for new starts", () => {
+  it("are less by announced starts that the cluster does not list yet", () => {
+    expect(freeWith([announced("a", 3)], { slots: { free: 5 } })).toBe(2);
+  });
+
+  it("are as Flink says while announced starts cannot be seen", () => {
+    const observed = anObserved({ clusters: [anUnreachableCluster(), aReachableCluster({ name: "other" })] });
+    expect([...freeSlots([announced("a", 3)], observed, NOW)]).toEqual([["local/other", 8]]);
+  });
+
+  it.each([
+    ["healthy", aListedJob({ flinkJobId: idOf("a", 5) }), undefined, 3],
+    ["ended", aListedJob({ flinkJobId: idOf("a", 5), state: "FAILED" }), undefined, 3],
+    ["restarting", aListedJob({ flinkJobId: idOf("a", 5), state: "RESTARTING" }), undefined, -2],
+    ["restarting and holding some", aListedJob({ flinkJobId: idOf("a", 5), state: "RESTARTING" }), 4, 2],
+    ["restarting and holding more than it asked for", aListedJob({ flinkJobId: idOf("a", 5), state: "RESTARTING" }), 6, 3],
+    [
+      "running without all its tasks",
+      aListedJob({ flinkJobId: idOf("a", 5), tasks: { total: 5, running: 0, finished: 0 } }),
+      undefined,
+      -2,
+    ],
+  ] as const)("count what a job that is %s still has a claim on", (_, listed, held, left) => {
+    const heldByJob = held === undefined ? undefined : new Map([[idOf("a", 5), held]]);
+    expect(freeWith([started("a", 5)], { jobs: [listed], slots: { free: 3, heldByJob } })).toBe(left);
+  });
+
+  it("ignore a job that vanished: it comes back by a start of its own", () => {
+    expect(freeWith([started("a", 5)], { slots: { free: 3 } })).toBe(3);
+  });
+
+  it("ignore jobs that are not ours", () => {
+    const foreign = aListedJob({ flinkJobId: "f".repeat(32), state: "RESTARTING" });
+    expect(freeWith([started("a", 5)], { jobs: [foreign], slots: { free: 3 } })).toBe(3);
+  });
+
+  it.each([
+    ["nothing while it is not due again", NOW + 1, 8],
+    ["nothing when only another input can help", Number.POSITIVE_INFINITY, 8],
+    ["its slots when it is due again", NOW, 6],
+  ])("let a start that Flink refused hold back %s", (_, retryAtMs, left) => {
+    const refused = { kind: "refused", reason: "BadOption", because: "no", failures: 1, retryAtMs };
+    expect(freeWith([announced("a")], {}, { [idOf("a")]: refused })).toBe(left);
+  });
+
+  it("are not taken from a Job by its own former start", () => {
+    const jobs = [announced("a", 5)];
+    const clusters = [aReachableCluster({ incarnation: "second", restorePoints: { [idOf("a", 5)]: { kind: "none" } } })];
+    const decisions = decide(aDecideInput({ desired: desiredOf(jobs), observed: anObserved({ clusters }) }));
+    expect(decisions.jobs[0]).toMatchObject({ kind: "start", operation: { attempt: 2, cluster: { incarnation: "second" } } });
+    expect(decisions.slots.get("local/main")).toBe(3);
+  });
+
+  it("go to the Job whose start was announced before they go to a new one", () => {
+    const jobs = [jobOf("a", 5), announced("b", 5)];
+    const decisions = decide(aDecideInput({ desired: desiredOf(jobs) }));
+    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["wait", "submit"]);
+  });
+});
+
+describe("the artifacts that are needed", () => {
+  const key = resourceKey(anId({ kind: "Artifact", name: "app" }));
+
+  function artifactDecision(jobs: readonly DesiredJob[], record = anArtifactRecord()) {
+    const input = aDecideInput({
+      desired: desiredOf(jobs, { artifacts: [aDesiredArtifact({ record })] }),
+      observed: anObserved({ artifacts: {} }),
+    });
+    return decide(input).artifacts.find((decision) => decision.key === key)?.kind;
+  }
+
+  it.each([
+    ["a Job is to be started", [jobOf("a")], "fetch"],
+    ["an announced start may have to be repeated", [announced("a")], "fetch"],
+    ["every Job with it runs", [started("a")], "leave"],
+    ["no Job names it", [], "leave"],
+    ["a Job that waits names another one", [aDesiredJob({ manifest: { spec: { artifact: "other" } } })], "leave"],
+  ] as const)("are fetched again after a restart: %s", (_, jobs, kind) => {
+    expect(artifactDecision(jobs)).toBe(kind);
+  });
+
+  it("are those of the announced start, whatever the manifest names by now", () => {
+    const job = aDesiredJob({ manifest: { spec: { artifact: "other" } }, record: anAnnouncedRecord() });
+    expect(artifactDecision([job])).toBe("fetch");
+  });
+
+  it("are kept while a recorded Job uses them, also one whose manifest is gone", () => {
+    const absent = { record: anArtifactRecord(), manifest: "absent" } as const;
+    const decisionFor = (jobs: readonly DesiredJob[]) =>
+      decide(aDecideInput({ desired: desiredOf(jobs, { artifacts: [aDesiredArtifact(absent)] }) })).artifacts[0]?.kind;
+    expect(decisionFor([started("a")])).toBe("leave");
+    expect(decisionFor([aDesiredJob({ manifest: "absent", record: aStartedRecord() })])).toBe("leave");
+    expect(decisionFor([])).toBe("forget");
+  });
+
+  it("decide what an announced start is repeated with", () => {
+    const other = anArtifactManifest("other");
+    const job = aDesiredJob({ manifest: { spec: { artifact: "other" } }, record: anAnnouncedRecord() });
+    const desired = desiredOf([job], { artifacts: [aDesiredArtifact(), aDesiredArtifact({ manifest: other })] });
+    const repeated = decide(aDecideInput({ desired })).jobs[0];
+    expect(repeated).toMatchObject({ kind: "submit", operation: anOperation({ cluster: CLUSTER }) });
+  });
+});
