@@ -6,10 +6,11 @@ export class GitUnreachableError extends Error {
   override readonly name = "GitUnreachableError";
   readonly code = "git-unreachable";
   readonly retry: Retry = "next-pass";
-  readonly data: { readonly url: string };
-  constructor(url: string, because: string, options?: ErrorOptions) {
+  /** `connectionLost`: closed before an answer came, as happens to a kept connection that the server had given up. */
+  readonly data: { readonly url: string; readonly connectionLost: boolean };
+  constructor(url: string, because: string, options: ErrorOptions & { readonly connectionLost?: boolean } = {}) {
     super(`the Git server at ${url} cannot be reached: ${oneLine(because)}`, options);
-    this.data = { url };
+    this.data = { url, connectionLost: options.connectionLost === true };
   }
 }
 

@@ -40,6 +40,7 @@ interface Capabilities {
   readonly readAtMs: number;
 }
 
+const LOST_CODES: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 const TOTAL_FACTOR = 10;
 const MAX_REDIRECTS = 5;
 const MAX_REFS_BYTES = 64 * 1024 ** 2;
@@ -148,7 +149,7 @@ export class GitTransport {
   async #exchange(wanted: GitHttpRequest, kind: AnswerKind, body: Buffer | undefined, operation: Operation): Promise<Answer> {
     let url = new URL(wanted.url);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
-      const answer = await this.#send(url, wanted, kind, body, operation);
+      const answer = await this.#sendAgain(url, wanted, kind, body, operation);
       if (answer.status < 300 || answer.status > 399) {
         this.#checkStatus(answer);
         await checkAnswer(kind, answer.body, this.publicUrl, { maxObjectBytes: this.#settings.maxPackBytes });
@@ -157,6 +158,17 @@ export class GitTransport {
       url = this.#redirected(answer, body !== undefined);
     }
     throw new GitProtocolError(this.publicUrl, "it redirects in circles");
+  }
+
+  /** Questions are repeated once when the connection turns out to be gone; a push is not, whoever sends it looks first. */
+  async #sendAgain(url: URL, wanted: GitHttpRequest, kind: AnswerKind, body: Buffer | undefined, operation: Operation) {
+    try {
+      return await this.#send(url, wanted, kind, body, operation);
+    } catch (error) {
+      const isStale = error instanceof GitUnreachableError && error.data.connectionLost;
+      if (kind === "report" || !isStale) throw error;
+      return this.#send(url, wanted, kind, body, operation);
+    }
   }
 
   async #send(
@@ -261,7 +273,8 @@ export class GitTransport {
     const because = operation.signal.aborted
       ? `not done after ${formatDuration(this.#settings.timeoutMs * TOTAL_FACTOR)}`
       : reasonOf(error, this.#settings.timeoutMs);
-    return new GitUnreachableError(this.publicUrl, because, { cause: error });
+    const connectionLost = !operation.signal.aborted && LOST_CODES.has(codeOf(error));
+    return new GitUnreachableError(this.publicUrl, because, { cause: error, connectionLost });
   }
 }
 
@@ -309,8 +322,7 @@ function flatten(headers: Readonly<Record<string, string | string[] | undefined>
 /** One sentence for what undici, TLS or the system reports. Codes only where they exist: messages of theirs may change. */
 function reasonOf(error: unknown, timeoutMs: number): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
-  const code: unknown = cause instanceof Error ? Reflect.get(cause, "code") : undefined;
+  const code = codeOf(error);
   switch (code) {
     case "UND_ERR_CONNECT_TIMEOUT":
       return "no connection in time";
@@ -325,4 +337,9 @@ function reasonOf(error: unknown, timeoutMs: number): string {
     default:
       return typeof code === "string" && !error.message.includes(code) ? `${error.message} (${code})` : error.message;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  const cause: unknown = error instanceof AggregateError ? error.errors[0] : error;
+  return cause instanceof Error ? Reflect.get(cause, "code") : undefined;
 }

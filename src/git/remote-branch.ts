@@ -31,15 +31,17 @@ interface Ref {
   readonly oid: string;
 }
 
-// A new object for the headers each time: isomorphic-git writes into it.
+// A new object for the headers each time: isomorphic-git writes into it. getRemoteInfo2 comes first, because of an empty repository
+// listServerRefs asks in version 2 whatever it was told, also a server that knows only version 1.
 
 async function listRefs(transport: GitTransport, prefix: string, signal: AbortSignal): Promise<readonly Ref[]> {
-  const refs = await listServerRefs({ http: transport.client(signal), url: transport.url, headers: {}, prefix });
+  const http = transport.client(signal);
+  const info = await getRemoteInfo2({ http, url: transport.url, headers: {}, protocolVersion: 2 });
+  const refs = info.refs ?? (await listServerRefs({ http, url: transport.url, headers: {}, prefix }));
   return checked(refs, transport);
 }
 
 async function listAllRefs(transport: GitTransport, signal: AbortSignal): Promise<readonly Ref[]> {
-  // Not listServerRefs: of an empty repository it goes on to ask in version 2 what it was told to ask in version 1.
   const info = await getRemoteInfo2({ http: transport.client(signal), url: transport.url, headers: {}, protocolVersion: 1 });
   return info.refs === undefined ? listRefs(transport, "refs/", signal) : checked(info.refs, transport);
 }

@@ -1,7 +1,6 @@
 import type { Log } from "../common/log.ts";
-import { messageOf } from "../common/errors.ts";
 import { buildCommit } from "./commit.ts";
-import { GitAuthError, GitCommitGoneError, GitTooLargeError } from "./errors.ts";
+import { GitAuthError, GitCommitGoneError, GitTooLargeError, GitUnreachableError } from "./errors.ts";
 import type { GitTransport } from "./http-transport.ts";
 import { Mutex } from "./mutex.ts";
 import { NewObjects } from "./new-objects.ts";
@@ -41,6 +40,8 @@ export type WriteResult =
   | { readonly kind: "conflict" }
   /** The server does not want it: rights, a protected branch, a hook. Asking again does not help by itself. */
   | { readonly kind: "refused"; readonly because: string };
+
+type PushOutcome = "written" | Exclude<WriteResult, { readonly kind: "written" }>;
 
 /** What is known of one head: the files as text, and the trees to build the next commit from. */
 interface Known {
@@ -146,14 +147,19 @@ export class StatusBranch {
     return { kind: "written", head, snapshot };
   }
 
-  async #push(push: Push, signal: AbortSignal): Promise<"written" | Exclude<WriteResult, { readonly kind: "written" }>> {
+  async #push(push: Push, signal: AbortSignal, isRepeated = false): Promise<PushOutcome> {
     let report: PushReport;
     try {
       this.#capabilities ??= await readPushCapabilities(this.#transport, signal);
       report = await sendPush(this.#transport, push, this.#capabilities, signal);
     } catch (error) {
       if (error instanceof GitAuthError && error.data.status === 403) return { kind: "refused", because: error.message };
-      return this.#settle(push, error, signal);
+      const settled = await this.#settle(push, error, signal);
+      if (settled !== "not-done") return settled;
+      // A kept connection that the server had given up. Should the first push be done all the same, the server's lock refuses this one.
+      const isStale = error instanceof GitUnreachableError && error.data.connectionLost;
+      if (isStale && !isRepeated) return this.#push(push, signal, true);
+      throw error;
     }
     if (report.kind === "accepted") return "written";
     // Servers have many words for "it stands elsewhere by now", so the branch is asked and not the text.
@@ -162,8 +168,8 @@ export class StatusBranch {
     return now === push.expected ? { kind: "refused", because: report.because } : { kind: "conflict" };
   }
 
-  /** After an error nobody knows whether the push was done. The server may still be at it: then the same push later is refused by its lock. */
-  async #settle(push: Push, error: unknown, signal: AbortSignal): Promise<"written" | { readonly kind: "conflict" }> {
+  /** After an error nobody knows whether the push was done, so the branch is asked. "Not done" may still change while the server is at it. */
+  async #settle(push: Push, error: unknown, signal: AbortSignal): Promise<PushOutcome | "not-done"> {
     this.#capabilities = undefined; // The server may be another one by now.
     signal.throwIfAborted();
     this.#log.debug({ err: error }, "no answer to a push; looking whether it arrived");
@@ -171,12 +177,11 @@ export class StatusBranch {
     try {
       now = await this.#readHead(signal);
     } catch (lookError) {
-      this.#log.debug({ err: lookError }, `cannot look whether the push arrived: ${messageOf(lookError)}`);
+      this.#log.debug({ err: lookError }, "cannot look whether the push arrived");
       throw error;
     }
     if (now === push.head) return "written";
-    if (now === push.expected) throw error;
-    return { kind: "conflict" };
+    return now === push.expected ? "not-done" : { kind: "conflict" };
   }
 
   async #readHead(signal: AbortSignal): Promise<string | undefined> {

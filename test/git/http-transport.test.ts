@@ -115,6 +115,20 @@ describe("time limits", () => {
   });
 });
 
+describe("a kept connection that the server has given up", () => {
+  it("is replaced by a new one, once for each question", async () => {
+    await using client = openGitClient(url, { credentials: CREDENTIALS });
+    await client.manifests.readHead(NEVER);
+    server.fault({ kind: "drop" }, { ...LIST, times: 1 });
+    expect(await client.manifests.readHead(NEVER)).toMatchObject(HEAD);
+    server.fault({ kind: "drop" }, LIST);
+    await expect(client.manifests.readHead(NEVER)).rejects.toMatchObject({
+      code: "git-unreachable",
+      data: { connectionLost: true },
+    });
+  });
+});
+
 describe("an abort", () => {
   it.each([
     ["while waiting for the list", {}],

@@ -69,6 +69,27 @@ describe("readHead", () => {
   });
 });
 
+describe("a server that knows only version 1 of the protocol", () => {
+  it("is read and written like any other", async () => {
+    const old = await startGitServer({ onlyVersion1: true });
+    await using client = openGitClient(old.urlOf("jobs"));
+    try {
+      await old.createRepository("jobs");
+      expect(await client.manifests.readHead(NEVER)).toEqual({ kind: "empty" });
+      const oid = await old.commitFiles("jobs", "main", { "a.yaml": "1" }, "first");
+      expect(await client.manifests.readHead(NEVER)).toEqual({ kind: "at", oid });
+      expect((await client.manifests.readCommit(oid, NEVER)).files).toHaveLength(1);
+      const status = { changes: new Map([["b.yaml", "1"]]), message: "status", author: { name: "P", email: "p@l" }, nowMs: 0 };
+      expect(await client.status.write({ expectedHead: undefined, ...status }, NEVER)).toMatchObject({ kind: "written" });
+      expect(await old.readFile("jobs", "penstock/status", "b.yaml")).toBe("1");
+      await old.deleteBranch("jobs", "main");
+      expect(await client.manifests.readHead(NEVER)).toEqual({ kind: "branch-missing", otherBranches: 1 });
+    } finally {
+      await old.close();
+    }
+  });
+});
+
 describe("readCommit", () => {
   it("reads message, parents, time and files", async () => {
     await using repository = await aRepository();

@@ -256,6 +256,15 @@ describe("a write", () => {
     await mustWrite(status, first.head, { "summary.yaml": "two\n" });
   });
 
+  it("on a connection that the server had given up is sent again, after a look", async () => {
+    await using repository = await aRepository();
+    const { name, status } = repository;
+    const first = await mustWrite(status, undefined, { "summary.yaml": "one\n" });
+    server.fault({ kind: "drop" }, { ...PUSH, times: 1 });
+    await mustWrite(status, first.head, { "summary.yaml": "two\n" });
+    expect(await server.log(name, BRANCH)).toHaveLength(2);
+  });
+
   it("whose answer never comes is found to be done", async () => {
     await using repository = await aRepository();
     await using hasty = openGitClient(server.urlOf(repository.name), { timeoutMs: 400 });

@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 
-/** What goes wrong with an answer. Except for `status`, `redirect` and `hang`, the real answer is computed first and then damaged. */
+/** What goes wrong with an answer. Except for `status`, `redirect`, `drop` and `hang`, the real answer is computed first and then damaged. */
 export type GitFault =
   | {
       readonly kind: "status";
@@ -9,6 +9,8 @@ export type GitFault =
       readonly body?: string;
     }
   | { readonly kind: "redirect"; readonly status: number; readonly location: string }
+  /** Closes the socket and does nothing, like a server that gave up a kept connection. */
+  | { readonly kind: "drop" }
   /** Never answers; the request is done all the same when `afterDoing`. */
   | { readonly kind: "hang"; readonly afterDoing?: boolean }
   /** Ends cleanly after so many pkt-lines: a proxy or CGI that died. Negative: so many before the end. */
@@ -75,6 +77,7 @@ export async function sendDamaged(response: ServerResponse, answer: CgiAnswer, f
       return sendEndless(response, answer);
     case "slow-drip":
       return sendSlowly(response, answer, fault.everyMs);
+    case "drop":
     case "lose-answer":
       return void response.destroy();
     default:

@@ -15,6 +15,8 @@ export interface GitServerOptions {
   /** Where the bare repositories lie; kept on close. A temporary folder when not given, removed on close. */
   readonly root?: string;
   readonly auth?: { readonly username: string; readonly password: string };
+  /** As old servers are: version 2 of the protocol is not heard. */
+  readonly onlyVersion1?: boolean;
   readonly tls?: TestCertificates & { readonly clientCertificateRequired?: boolean };
 }
 
@@ -150,7 +152,9 @@ export class GitServer extends GitRepositories {
     }
     const fault = await this.#nextFault(request);
     const isDone =
-      fault === undefined || !["status", "redirect", "hang"].includes(fault.kind) || (fault.kind === "hang" && fault.afterDoing);
+      fault === undefined ||
+      !["status", "redirect", "drop", "hang"].includes(fault.kind) ||
+      (fault.kind === "hang" && fault.afterDoing);
     const answer = isDone ? await this.#runBackend(request) : { status: 200, headers: {}, body: Buffer.alloc(0) };
     this.#count(request, answer);
     if (fault !== undefined) return sendDamaged(response, answer, fault);
@@ -194,7 +198,7 @@ export class GitServer extends GitRepositories {
         ...gitEnvironment(),
         GIT_PROJECT_ROOT: this.#root,
         GIT_HTTP_EXPORT_ALL: "1",
-        GIT_PROTOCOL: String(headers["git-protocol"] ?? ""),
+        GIT_PROTOCOL: this.#options.onlyVersion1 === true ? "" : String(headers["git-protocol"] ?? ""),
         HTTP_CONTENT_ENCODING: headers["content-encoding"] ?? "",
         REQUEST_METHOD: method ?? "GET",
         PATH_INFO: request.path,
