@@ -11,7 +11,7 @@ import { runDaemon } from "../src/daemon/daemon.ts";
 import { displayName } from "../src/model/resource.ts";
 import type { Pass } from "../src/pass/reconcile.ts";
 import { startGitServer, type GitServer } from "./support/git-server.ts";
-import { fetchMavenArtifact, serveLocalMavenRepository } from "./support/maven.ts";
+import { EXAMPLES, fetchMavenArtifact, serveLocalMavenRepository } from "./support/maven.ts";
 import { preflight } from "./preflight.ts";
 import { startRealFlink } from "./support/real-flink.ts";
 
@@ -33,10 +33,7 @@ Ctrl-C ends everything that the demo started.
 `;
 
 /** Flink's own example where it is published for that version, by major.minor. */
-const EXAMPLES: Readonly<Record<string, string>> = {
-  "1.16": "org.apache.flink:flink-examples-streaming_2.12:1.16.2:jar:TopSpeedWindowing",
-  "1.20": "org.apache.flink:flink-examples-streaming:1.20.0:jar:TopSpeedWindowing",
-};
+const TOP_SPEED: Readonly<Record<string, string>> = { "1.16": EXAMPLES.topSpeed116, "1.20": EXAMPLES.topSpeed120 };
 
 interface Cleanup {
   add(what: () => Promise<void>): void;
@@ -106,18 +103,19 @@ async function demonstrate(
 async function startCluster(version: string, stop: AbortSignal, cleanup: Cleanup): Promise<Cluster> {
   const minor = version.split(".").slice(0, 2).join(".");
   say(`starting Flink ${version} (the first time its jars are fetched by Maven; later they come from .cache)`);
-  const flink = await startRealFlink({ version, slots: 8, onProgress: (line) => say(`  ${line}`), signal: stop });
+  const flink = await startRealFlink({ version, slots: 8, onProgress: (line) => say(`  ${line}`) });
   cleanup.add(async () => flink.stop());
-  const example = EXAMPLES[minor];
+  stop.throwIfAborted();
+  const example = TOP_SPEED[minor];
   if (example === undefined) {
     say(`  Flink publishes no TopSpeedWindowing example for ${minor}, so only the small test job is pushed`);
     return { url: flink.url.href, minor, mavenUrl: undefined };
   }
   say(`  fetching ${example}`);
-  await fetchMavenArtifact(example);
+  await fetchMavenArtifact(example, stop);
   const maven = await serveLocalMavenRepository();
   cleanup.add(async () => maven.close());
-  return { url: flink.url.href, minor, mavenUrl: maven.url };
+  return { url: flink.url.href, minor, mavenUrl: maven.url.href };
 }
 
 async function useCluster(url: string): Promise<Cluster> {
@@ -146,9 +144,9 @@ async function sampleFiles(cluster: Cluster): Promise<Record<string, string | Ui
 }
 
 function adaptVersion(text: string, minor: string): string {
-  const example = EXAMPLES[minor];
+  const example = TOP_SPEED[minor];
   const versioned = text.replaceAll(/flinkVersion: "?1\.16"?/g, `flinkVersion: ${minor}`);
-  return example === undefined ? versioned : versioned.replaceAll(EXAMPLES["1.16"]!, example);
+  return example === undefined ? versioned : versioned.replaceAll(EXAMPLES.topSpeed116, example);
 }
 
 function buildConfig(git: GitServer, cluster: Cluster, folder: string): unknown {
@@ -173,7 +171,7 @@ function introduce(git: GitServer, cluster: Cluster, configFile: string): void {
   say("in another terminal:");
   say(`  git clone ${url} /tmp/penstock-jobs && cd /tmp/penstock-jobs`);
   say(`  git fetch origin && git show origin/penstock/status:README.md`);
-  say(`  npm run penstock -- status --config ${configFile}`);
+  say(`  (cd ${join(import.meta.dirname, "..")} && npm run penstock -- status --config ${configFile})`);
   say();
 }
 

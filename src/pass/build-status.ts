@@ -78,8 +78,9 @@ function buildNews(
   // Jobs first: they are what a person looks for in the subject of a commit.
   for (const { key, id, because } of [...decisions.jobs, ...decisions.artifacts, ...decisions.savepoints]) {
     const [before, after] = [snapshot.status.records.get(key), records.get(key)];
-    const what = after === undefined ? (before === undefined ? undefined : "forgotten") : describeChange(before, after);
-    if (what !== undefined) news.push({ id, what, because });
+    if (after === undefined && before !== undefined) news.push({ id, what: "forgotten", because });
+    const change = after === undefined ? undefined : describeChange(before, after);
+    if (change !== undefined) news.push({ id, what: change.what, because: change.because ?? because });
   }
   return news;
 }
@@ -117,23 +118,29 @@ function buildSummary({ snapshot, summary }: BuildStatusInput, writes: boolean):
   };
 }
 
-function describeChange(before: ResourceRecord | undefined, after: ResourceRecord): string | undefined {
+/** The most telling difference; `because` where it knows better than the decision. */
+function describeChange(
+  before: ResourceRecord | undefined,
+  after: ResourceRecord,
+): { readonly what: string; readonly because?: string } | undefined {
   if (before === after) return undefined;
   const [from, to] = [before === undefined ? "new" : labelOf(before), labelOf(after)];
-  if (from !== to) return `${from} → ${to}`;
+  const because = after.status.history.at(-1)?.because;
+  if (from !== to) return { what: `${from} → ${to}`, ...(because === undefined ? {} : { because }) };
   if (
     after.kind === "Job" &&
     before?.kind === "Job" &&
     after.status.operation?.flinkJobId !== before.status.operation?.flinkJobId
   ) {
     const { operation } = after.status;
-    if (operation !== undefined) return `starting attempt ${operation.attempt} on ${operation.cluster.name}`;
+    if (operation !== undefined) return { what: `starting attempt ${operation.attempt} on ${operation.cluster.name}` };
   }
   const old = new Map(before?.status.conditions.map((condition) => [condition.type, condition]));
   const moved = after.status.conditions.find(
     ({ type, status, reason }) => old.get(type)?.status !== status || old.get(type)?.reason !== reason,
   );
-  return moved === undefined ? "details" : `${moved.type} ${moved.status} (${moved.reason})`;
+  if (moved === undefined) return { what: "details" };
+  return { what: `${moved.type} ${moved.status} (${moved.reason})`, because: moved.message };
 }
 
 /** `Ready, Running`, `Pending`. */

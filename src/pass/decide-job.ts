@@ -1,4 +1,5 @@
 import { formatTime } from "../common/clock.ts";
+import { countOf } from "../common/text.ts";
 import { clusterRef, hasEnded, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
 import { flinkJobId, isOurs, parseFlinkJobId, resourceDigits } from "../model/flink-job-id.ts";
@@ -67,7 +68,7 @@ function decideFirstStart(job: DesiredJob, manifest: JobManifest, context: JobCo
   if (placement.kind === "not-placed") return wait(job, { condition: "Placed", reason: placement.reason }, placement.because);
   const operation = announce(job, manifest, placement.cluster, context);
   const submission = buildSubmission(job, manifest.spec, operation, context.artifact.frozen, placement.cluster);
-  const because = `it is declared and ${placement.cluster.name} has ${manifest.spec.rpus} free slots for it`;
+  const because = `it is declared and ${placement.cluster.name} has the ${countOf(manifest.spec.rpus, "slot")} that it needs`;
   return { ...head(job), kind: "start", because, operation, submission, artifact: context.artifact.frozen };
 }
 

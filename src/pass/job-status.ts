@@ -1,3 +1,4 @@
+import { isHealthy } from "../flink/cluster-seen.ts";
 import { shownState, isFlinkState, type SeenJobState } from "../model/flink-job-state.ts";
 import { withCondition, withoutCondition, withTransition } from "../model/conditions.ts";
 import type { JobManifest } from "../model/manifest.ts";
@@ -26,7 +27,7 @@ export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: S
   const status = withState(settled.status, seen);
   const acceptance = acceptanceOfJob({ ...job, record: { ...settled, status } });
   const conditions = applyConditions(status.conditions, jobConditions(acceptance, status, seen, blockOf(decision)), context.now);
-  const history = nextHistory(job.record?.status, status, decision, context.now);
+  const history = nextHistory(job.record?.status, status, whyMoved(decision, seen), context.now);
   const record: JobRecord = { ...settled, status: { ...status, conditions, history } };
   return job.record !== undefined && isDeepStrictEqual(record, job.record) ? job.record : record;
 }
@@ -125,9 +126,16 @@ export function applyConditions(before: readonly Condition[], now: readonly Cond
   return conditions;
 }
 
-function nextHistory(before: JobStatus | undefined, after: JobStatus, decision: JobDecision, now: number): JobStatus["history"] {
+/** A Job that is left alone moves because of what Flink shows. */
+function whyMoved(decision: JobDecision, seen: JobSeen | undefined): string {
+  if (decision.kind !== "leave" || seen?.kind !== "listed") return decision.because;
+  const { state, detail } = seen.job;
+  return `Flink shows ${state}${isHealthy(seen.job) ? ", all tasks running" : ""}${detail?.rootCause === undefined ? "" : `: ${detail.rootCause}`}`;
+}
+
+function nextHistory(before: JobStatus | undefined, after: JobStatus, because: string, now: number): JobStatus["history"] {
   const [from, to] = [before === undefined ? "" : label(before), label(after)];
-  return from === to ? after.history : withTransition(after.history, { from, to, because: decision.because }, now);
+  return from === to ? after.history : withTransition(after.history, { from, to, because }, now);
 }
 
 function label({ phase, flinkJobState }: JobStatus): string {

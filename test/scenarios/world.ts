@@ -128,7 +128,8 @@ function buildConfig(git: GitServer, flink: FakeFlink, folder: string, options: 
   };
 }
 
-function startDaemon(config: Config): RunningDaemon {
+/** A daemon in this process, with hooks to wait for what its passes see. */
+export function startDaemon(config: Config): RunningDaemon {
   const stop = new AbortController();
   const lines: string[] = [];
   const log = createLog({ level: "debug", people: false, stream: { write: (line) => void lines.push(line) } });
