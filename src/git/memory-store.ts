@@ -88,7 +88,9 @@ function missing(path: string): never {
   throw Object.assign(new Error(`no such file in the memory store: ${path}`), { code: "ENOENT" });
 }
 
+/** Without slashes at either end, doubled ones and single dots. Called several times for each object, hence the short way. */
 function normalize(path: string): string {
+  if (/^\/[^/](?!.*(?:\/\/|\/\.\/|\/$))/.test(path)) return path.slice(1);
   return path
     .split("/")
     .filter((part) => part !== "" && part !== ".")
