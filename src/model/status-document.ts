@@ -12,7 +12,7 @@ import {
   savepointSpecFields,
 } from "./spec-fields.ts";
 import { API_VERSION, resourceKey, type ResourceId } from "./resource.ts";
-import { pickKnown, statusSchema } from "./status-schema.ts";
+import { pickKnown, statusSchema, YAML_STYLE } from "./status-schema.ts";
 import type { ArtifactStatus, JobStatus, RecordKind, ResourceRecord, SavepointStatus } from "./status.ts";
 
 export { formatStatusReadme, formatSummary, parseSummary, README_PATH, SUMMARY_PATH } from "./status-summary.ts";
@@ -43,8 +43,7 @@ export function formatStatusDocument(record: ResourceRecord): string {
     spec: specFields(record),
     status: record.status,
   };
-  // Long lines stay whole, so that a diff of two states shows fields and not paragraphs.
-  return HEADER + stringify(pickKnown(SCHEMAS.get(record.kind)!, document), { lineWidth: 0, aliasDuplicateObjects: false });
+  return HEADER + stringify(pickKnown(SCHEMAS.get(record.kind)!, document), YAML_STYLE);
 }
 
 export type ParsedStatusDocument = { readonly record: ResourceRecord } | { readonly problem: Problem };

@@ -173,3 +173,6 @@ function pickFields(
 function asSchema(value: unknown): JsonSchema {
   return typeof value === "object" && value !== null ? (value as JsonSchema) : {};
 }
+
+/** Long lines stay whole, so that a diff shows fields and not paragraphs; block scalars would lose some leading spaces. */
+export const YAML_STYLE = { lineWidth: 0, blockQuote: false, aliasDuplicateObjects: false } as const;

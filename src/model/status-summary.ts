@@ -4,7 +4,7 @@ import { compileSchema } from "../common/schema-problems.ts";
 import { countOf, oneLine } from "../common/text.ts";
 import { parseYamlFile } from "../common/yaml-file.ts";
 import { resourceKey } from "./resource.ts";
-import { pickKnown, SUMMARY_SCHEMA } from "./status-schema.ts";
+import { pickKnown, SUMMARY_SCHEMA, YAML_STYLE } from "./status-schema.ts";
 import type { ResourceRecord, Summary } from "./status.ts";
 
 export const SUMMARY_PATH = "summary.yaml";
@@ -17,7 +17,7 @@ export function formatSummary(summary: Summary, records: readonly ResourceRecord
   const resources = Object.fromEntries(sorted(records).map((record) => [resourceKey(record.id), stateOf(record)]));
   const header = "# Written by Penstock; changes made here by hand are overwritten.\n";
   const known = pickKnown(SUMMARY_SCHEMA, summary) as object;
-  return header + stringify({ ...known, resources }, { lineWidth: 0, aliasDuplicateObjects: false });
+  return header + stringify({ ...known, resources }, YAML_STYLE);
 }
 
 /** Undefined when the text is no summary. */
