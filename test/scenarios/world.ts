@@ -1,34 +1,30 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { systemClock } from "../../src/common/clock.ts";
+import type { Clock } from "../../src/common/clock.ts";
 import { createLog } from "../../src/common/log.ts";
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { runDaemon, type DaemonEnd } from "../../src/daemon/daemon.ts";
-import type { Pass } from "../../src/pass/reconcile.ts";
+import type { Condition } from "../../src/model/status.ts";
 import { startFakeFlink, type FakeFlink, type FakeFlinkOptions } from "../support/fake-flink.ts";
-import { startGitServer, type GitServer } from "../support/git-server.ts";
-
-export type DonePass = Pass & { readonly kind: "done" };
+import type { FileChange } from "../support/git-repositories.ts";
+import { startGitServer, type GitServer, type GitServerOptions } from "../support/git-server.ts";
+import { startDaemonProcess, type DaemonProcess } from "./daemon-process.ts";
+import { startDaemon, type RunningDaemon } from "./running-daemon.ts";
 
 export interface WorldOptions {
+  readonly git?: GitServerOptions;
   readonly flink?: FakeFlinkOptions;
-  /** Further clusters of the zone, by name. */
-  readonly clusters?: Readonly<Record<string, string>>;
-  /** More of the configuration, merged at its top level. */
+  /** Further clusters of the zone `local`, by name; the first one is called `main`. */
+  readonly clusters?: Readonly<Record<string, FakeFlinkOptions>>;
+  /** More of the configuration, merged at its top level, into the repository, or into the zone. */
   readonly config?: Readonly<Record<string, unknown>>;
-}
-
-export interface RunningDaemon {
-  /** The first pass, from now on, of which this is true. Fails when the daemon ends before. */
-  until(what: string, test: (pass: DonePass) => boolean): Promise<DonePass>;
-  untilAnyPass(what: string, test: (pass: Pass) => boolean): Promise<Pass>;
-  /** Everything logged so far, as JSON lines. */
-  readonly log: () => string;
-  /** As SIGTERM does. */
-  stop(): Promise<DaemonEnd>;
+  readonly repository?: Readonly<Record<string, unknown>>;
+  readonly zone?: Readonly<Record<string, unknown>>;
+  /** How long a submission may take; the daemon's own two minutes when not given. */
+  readonly submitTimeoutMs?: number;
 }
 
 /** A whole Penstock: a real Git server, a fake Flink, and daemons that are started and stopped at will. */
@@ -37,12 +33,23 @@ export interface World {
   readonly flink: FakeFlink;
   readonly configFile: string;
   readonly config: Config;
+  /** The time of all daemons in this process and of the clusters. */
+  readonly clock: WorldClock;
+  /** A cluster of `WorldOptions.clusters`. */
+  cluster(name: string): FakeFlink;
   /** Commits to main of the repository `jobs`. */
-  push(files: Readonly<Record<string, string | Uint8Array | null>>, message?: string): Promise<string>;
-  startDaemon(): RunningDaemon;
+  push(files: Readonly<Record<string, FileChange>>, message?: string): Promise<string>;
+  /** Each has a cache folder of its own, as a container without a volume has. */
+  startDaemon(change?: (config: Config) => Config): RunningDaemon;
+  startProcess(): DaemonProcess;
   runOnce(timeoutMs?: number): Promise<DaemonEnd>;
   /** A document of the status branch as plain values; undefined when there is none. */
   status(path: string): Promise<StatusFile | undefined>;
+  /** The one of a Job in the default project. */
+  job(name: string): Promise<StatusFile | undefined>;
+  artifact(name: string): Promise<StatusFile | undefined>;
+  summary(): Promise<{ readonly appliedCommit: string; readonly problems: readonly string[] }>;
+  /** Messages of the status branch's commits, newest first. */
   statusCommits(): Promise<readonly string[]>;
   close(): Promise<void>;
 }
@@ -53,150 +60,136 @@ export interface StatusFile {
     readonly phase: string;
     readonly flinkJobState?: string;
     readonly flinkJobId?: string;
-    readonly parallelism?: number;
-    readonly conditions: readonly {
-      readonly type: string;
-      readonly status: string;
-      readonly reason: string;
-      readonly message: string;
-    }[];
+    readonly attempt?: number;
+    readonly operation?: { readonly flinkJobId: string; readonly attempt: number };
+    readonly conditions: readonly Condition[];
+    readonly history: readonly { readonly from: string; readonly to: string; readonly because: string }[];
     readonly [key: string]: unknown;
   };
 }
 
 export const STATUS_BRANCH = "penstock/status";
+/** What changes something at Flink; everything else only looks. */
+export const WRITES = /^(?:POST|PUT|PATCH|DELETE) /;
+export const RUN = /^POST \/jars\/.+\/run$/;
+export const UPLOAD = /^POST \/jars\/upload$/;
+
+/** Real time, and more of it whenever a test says so: what waits for a minute is due at once. */
+export class WorldClock implements Clock {
+  #aheadMs = 0;
+
+  now(): number {
+    return Date.now() + this.#aheadMs;
+  }
+
+  random(): number {
+    return Math.random();
+  }
+
+  pass(ms: number): void {
+    this.#aheadMs += ms;
+  }
+}
 
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "penstock-world-"));
-  const git = await startGitServer();
-  const flink = await startFakeFlink(options.flink);
+  const clock = new WorldClock();
+  const git = await startGitServer(options.git);
+  const clusters = await startClusters(options, clock);
   await git.createRepository("jobs");
   const configFile = join(folder, "penstock.json.yaml");
-  await writeFile(configFile, JSON.stringify(buildConfig(git, flink, folder, options)));
-  const loaded = await loadConfig(configFile, {});
-  if (loaded.kind === "invalid") throw new Error(loaded.problems.map(({ message }) => message).join("\n"));
-  const running = new Set<RunningDaemon>();
-  const { config } = loaded;
+  await writeFile(configFile, JSON.stringify(buildConfig(git, clusters, folder, options)));
+  const config = await readConfig(configFile, options);
+  const running: (RunningDaemon | DaemonProcess)[] = [];
+  let caches = 0;
+  const ownCache = (): string => join(folder, `cache-${(caches += 1)}`);
+  const status = async (path: string): Promise<StatusFile | undefined> => {
+    const text = await readStatusFile(git, path);
+    return text === undefined ? undefined : (parse(text) as StatusFile);
+  };
+  const start = <T extends RunningDaemon | DaemonProcess>(daemon: T): T => {
+    running.push(daemon);
+    return daemon;
+  };
   return {
     git,
-    flink,
+    flink: clusters.get("main")!,
     configFile,
     config,
+    clock,
+    cluster: (name) => clusters.get(name)!,
     push: async (files, message = "change") => git.commitFiles("jobs", "main", files, message),
-    startDaemon() {
-      const daemon = startDaemon(config);
-      running.add(daemon);
-      return daemon;
-    },
+    startDaemon: (change = (same) => same) => start(startDaemon(change(withCache(config, ownCache())), clock)),
+    startProcess: () => start(startDaemonProcess(configFile, { PENSTOCK__ARTIFACTS__CACHE_DIR: ownCache() })),
     runOnce: async (timeoutMs = 15_000) =>
       runDaemon({
-        config,
-        clock: systemClock,
+        config: withCache(config, ownCache()),
+        clock,
         log: createLog({ level: "silent", people: false, stream: process.stderr }),
         stop: new AbortController().signal,
         once: { timeoutMs },
       }),
-    async status(path) {
-      if ((await git.head("jobs", STATUS_BRANCH)) === undefined) return undefined;
-      if (!(await git.listTree("jobs", STATUS_BRANCH)).some((line) => line.endsWith(path))) return undefined;
-      return parse(await git.readFile("jobs", STATUS_BRANCH, path)) as StatusFile;
-    },
+    status,
+    job: async (name) => status(`local/default/job/${name}.yaml`),
+    artifact: async (name) => status(`local/default/artifact/${name}.yaml`),
+    summary: async () =>
+      parse(await git.readFile("jobs", STATUS_BRANCH, "summary.yaml")) as Awaited<ReturnType<World["summary"]>>,
     statusCommits: async () => (await git.log("jobs", STATUS_BRANCH)).map(({ message }) => message),
     async close() {
       for (const daemon of running) await daemon.stop();
-      await flink.close();
+      for (const cluster of clusters.values()) await cluster.close();
       await git.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-function buildConfig(git: GitServer, flink: FakeFlink, folder: string, options: WorldOptions): Readonly<Record<string, unknown>> {
-  const clusters = { main: flink.url.href, ...options.clusters };
+export function conditionOf(file: StatusFile | undefined, type: string): Condition | undefined {
+  return file?.status.conditions.find((condition) => condition.type === type);
+}
+
+async function startClusters({ flink = {}, clusters = {} }: WorldOptions, clock: Clock): Promise<ReadonlyMap<string, FakeFlink>> {
+  const started = new Map<string, FakeFlink>();
+  for (const [name, options] of Object.entries({ main: flink, ...clusters }))
+    started.set(name, await startFakeFlink({ clock, ...options }));
+  return started;
+}
+
+async function readStatusFile(git: GitServer, path: string): Promise<string | undefined> {
+  if ((await git.head("jobs", STATUS_BRANCH)) === undefined) return undefined;
+  const lines = await git.listTree("jobs", STATUS_BRANCH);
+  return lines.some((line) => line.endsWith(`\t${path}`)) ? git.readFile("jobs", STATUS_BRANCH, path) : undefined;
+}
+
+async function readConfig(file: string, { submitTimeoutMs }: WorldOptions): Promise<Config> {
+  const loaded = await loadConfig(file, {});
+  if (loaded.kind === "invalid") throw new Error(loaded.problems.map(({ message }) => message).join("\n"));
+  const { config } = loaded;
+  if (submitTimeoutMs === undefined) return config;
+  const zones = [...config.zones].map(([name, zone]) => {
+    // Flink's client has this setting, and the daemon's configuration leaves it at its default.
+    const clusters = zone.clusters.map((cluster) => ({ ...cluster, submitTimeoutMs }));
+    return [name, { ...zone, clusters }] as const;
+  });
+  return { ...config, zones: new Map(zones) };
+}
+
+function withCache(config: Config, cacheDir: string): Config {
+  return { ...config, artifacts: { ...config.artifacts, cacheDir } };
+}
+
+function buildConfig(
+  git: GitServer,
+  clusters: ReadonlyMap<string, FakeFlink>,
+  folder: string,
+  { config = {}, repository = {}, zone = {} }: WorldOptions,
+): Readonly<Record<string, unknown>> {
+  const addresses = [...clusters].map(([name, { url }]) => [name, { url: url.href, pollInterval: "100ms", timeout: "2s" }]);
   return {
     instance: "test",
-    repository: { url: git.urlOf("jobs"), pollInterval: "100ms", timeout: "5s" },
-    zones: {
-      local: {
-        clusters: Object.fromEntries(
-          Object.entries(clusters).map(([name, url]) => [name, { url, pollInterval: "100ms", timeout: "2s" }]),
-        ),
-      },
-    },
+    repository: { url: git.urlOf("jobs"), pollInterval: "100ms", timeout: "5s", ...repository },
+    zones: { local: { clusters: Object.fromEntries(addresses) as unknown, ...zone } },
     artifacts: { cacheDir: join(folder, "cache") },
-    ...options.config,
+    ...config,
   };
-}
-
-/** A daemon in this process, with hooks to wait for what its passes see. */
-export function startDaemon(config: Config): RunningDaemon {
-  const stop = new AbortController();
-  const lines: string[] = [];
-  const log = createLog({ level: "debug", people: false, stream: { write: (line) => void lines.push(line) } });
-  const waiting = new Set<{
-    readonly what: string;
-    readonly test: (pass: Pass) => boolean;
-    readonly resolve: (pass: Pass) => void;
-    readonly reject: (error: Error) => void;
-  }>();
-  const onPass = (pass: Pass): void => {
-    for (const waiter of waiting) {
-      if (!waiter.test(pass)) continue;
-      waiting.delete(waiter);
-      waiter.resolve(pass);
-    }
-  };
-  const end = runDaemon({ config, clock: systemClock, log, stop: stop.signal, onPass });
-  void end.finally(() => {
-    for (const { what, reject } of waiting) reject(new Error(`the daemon ended before ${what}:\n${lines.slice(-20).join("")}`));
-  });
-  const untilAnyPass = async (what: string, test: (pass: Pass) => boolean): Promise<Pass> => {
-    const { promise, resolve, reject } = Promise.withResolvers<Pass>();
-    waiting.add({ what, test, resolve, reject });
-    return promise;
-  };
-  return {
-    untilAnyPass,
-    until: async (what, test) => (await untilAnyPass(what, (pass) => pass.kind === "done" && test(pass))) as DonePass,
-    log: () => lines.join(""),
-    async stop() {
-      stop.abort();
-      return end;
-    },
-  };
-}
-
-/** A Job and its Artifact, with what the test is about. The jar is `jars/counter.jar` of the repository. */
-export function aJob(
-  name: string,
-  overrides: { readonly rpus?: number; readonly entryClass?: string; readonly spec?: string; readonly artifact?: string } = {},
-): string {
-  const { rpus = 2, entryClass = "penstock.test.CounterJob", spec = "", artifact = name } = overrides;
-  return `apiVersion: core/v1alpha1
-kind: Job
-zone: local
-metadata: {name: ${name}, project: default}
-spec:
-  flinkVersion: 1.16
-  artifactRef:
-    name: ${artifact}
-    jarOptions: {entryClass: ${entryClass}}
-  resources: {rpus: ${rpus}}
-${spec}`;
-}
-
-export function anArtifact(name: string, source = "path: /jars/counter.jar"): string {
-  return `apiVersion: core/v1alpha1
-kind: Artifact
-zone: local
-metadata: {name: ${name}, project: default}
-spec:
-  type: Jar
-  source: {${source}}
-`;
-}
-
-/** The small test job that `jobs-example` ships. */
-export async function counterJar(): Promise<Uint8Array> {
-  return readFile(join(import.meta.dirname, "../../jobs-example/jars/counter.jar"));
 }

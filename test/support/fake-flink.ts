@@ -67,6 +67,8 @@ export interface FakeFlink {
   /** Everything that was asked, oldest first; `METHOD /path` to match on. */
   readonly calls: readonly FakeCall[];
   countCalls(pattern: RegExp): number;
+  /** When so many calls that match were carried out, or swallowed by a fault; those of before count. */
+  untilCalled(pattern: RegExp, times?: number): Promise<void>;
   job(flinkJobId: string): FakeJob;
 
   /** Puts a fault on calls whose `METHOD /path` matches; for so many of them, or until `clearFaults`. */
@@ -152,6 +154,7 @@ function fakeFlinkOf(
     },
     calls: endpoint.calls,
     countCalls: (pattern) => endpoint.calls.filter(({ method, path }) => pattern.test(`${method} ${path}`)).length,
+    untilCalled: (pattern, times = 1) => endpoint.untilCalled(pattern, times),
     job,
     inject: (match, fault, times) => endpoint.inject(match, fault, times),
     clearFaults: () => endpoint.clearFaults(),
@@ -197,6 +200,9 @@ class FakeEndpoint {
   readonly #cluster: FakeCluster;
   readonly #port: number;
   readonly #faults: Injected[] = [];
+  /** As `METHOD /path`, in the order in which they were done. */
+  readonly #done: string[] = [];
+  readonly #onDone = new Set<() => void>();
   #server: Server | undefined;
 
   static async listen(cluster: FakeCluster): Promise<FakeEndpoint> {
@@ -219,6 +225,17 @@ class FakeEndpoint {
 
   clearFaults(): void {
     this.#faults.length = 0;
+  }
+
+  async untilCalled(pattern: RegExp, times: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (this.#done.filter((call) => pattern.test(call)).length >= times) resolve();
+    };
+    this.#onDone.add(look);
+    look();
+    await promise;
+    this.#onDone.delete(look);
   }
 
   async refuse(): Promise<void> {
@@ -251,12 +268,22 @@ class FakeEndpoint {
     const contentType = request.headers["content-type"] ?? "";
     const text = contentType.startsWith("application/json") ? body.toString("utf8") : "";
     this.calls.push({ method, path: url.pathname, query: url.search, headers: request.headers, body: text });
-    const fault = this.#faultFor(`${method} ${url.pathname}`);
-    if (fault !== undefined && !isAfterwards(fault)) return misbehave(fault, response);
+    const call = `${method} ${url.pathname}`;
+    const fault = this.#faultFor(call);
+    if (fault !== undefined && !isAfterwards(fault)) {
+      this.#noteDone(call);
+      return misbehave(fault, response);
+    }
     const asked = { method, path: url.pathname, query: url.searchParams, contentType, body, address: this.url.origin };
     const answer = await answerRequest(this.#cluster, asked);
+    this.#noteDone(call);
     if (fault === undefined) return send(response, answer);
     return misbehaveAfterwards(fault, response, answer);
+  }
+
+  #noteDone(call: string): void {
+    this.#done.push(call);
+    for (const look of this.#onDone) look();
   }
 
   #faultFor(endpoint: string): Fault | undefined {
