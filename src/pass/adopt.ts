@@ -1,6 +1,4 @@
-import { formatTime } from "../common/clock.ts";
 import { clusterRef, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
-import { parseFlinkJobId } from "../model/flink-job-id.ts";
 import type { JobManifest } from "../model/manifest.ts";
 import type { JobRecord } from "../model/status.ts";
 import type { ArtifactForJob } from "./artifact-for-job.ts";
@@ -13,7 +11,8 @@ interface Adoption {
   readonly cluster: ReachableCluster;
   readonly seen: FlinkJobSeen;
   readonly artifact: ArtifactForJob;
-  readonly now: number;
+  /** The highest that is known of: it need not be the one that runs. */
+  readonly attempt: number;
 }
 
 /**
@@ -21,9 +20,8 @@ interface Adoption {
  * is the one it runs with is told by the digits in the id: where they differ, the record's spec is not the accepted one, and every
  * reader of it has to ask `isSpecOf` first.
  */
-export function adoptedRecord({ job, manifest, commit, cluster, seen, artifact, now }: Adoption): JobRecord {
+export function adoptedRecord({ job, manifest, commit, cluster, seen, artifact, attempt }: Adoption): JobRecord {
   const { path, line, blob } = manifest.source;
-  const { attempt } = parseFlinkJobId(seen.flinkJobId)!; // only jobs whose id could be parsed are found
   const parallelism = seen.detail?.parallelism;
   return {
     kind: "Job",
@@ -44,14 +42,7 @@ export function adoptedRecord({ job, manifest, commit, cluster, seen, artifact, 
       source: { path, line, commit, blob },
       ...(artifact.kind === "ready" ? { artifact: artifact.frozen } : {}),
       conditions: [],
-      history: [
-        {
-          when: formatTime(now),
-          from: "",
-          to: "Ready",
-          because: `adopted: it was found running on ${cluster.name} as ${seen.flinkJobId}`,
-        },
-      ],
+      history: job.record?.status.history ?? [],
     },
   };
 }

@@ -1,4 +1,5 @@
 import { formatTime } from "../common/clock.ts";
+import { retryDelayMs } from "../common/retry-delay.ts";
 import { countOf } from "../common/text.ts";
 import { clusterRef, hasEnded, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
@@ -12,6 +13,9 @@ import type { Block, JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { place, type SlotLedger } from "./place.ts";
+
+/** Attempts that fail before they run follow each other ever more slowly, also when the daemon that made them is gone. */
+const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
 
 /** Everything besides the Job itself that its next step depends on. */
 export interface JobContext {
@@ -39,6 +43,8 @@ export function decideJob(job: DesiredJob, context: JobContext): JobDecision {
   const record = job.record;
   if (record?.status.operation !== undefined) return continueStart(job, record, record.status.operation, context);
   if (record?.status.flinkJobId !== undefined) return leave(job, "it was started; its state is Flink's to tell");
+  if (job.declared.kind !== "declared" && record !== undefined && context.statusLost !== undefined)
+    return wait(job, started("StatusLost"), context.statusLost); // or the record would lose the mark that holds its start
   if (job.declared.kind === "broken") return leave(job, "its manifest has problems, so nothing is done with it");
   if (job.declared.kind === "absent") return decideForgotten(job, context);
   return decideFirstStart(job, job.declared.manifest, context);
@@ -91,7 +97,7 @@ function continueStart(job: DesiredJob, record: JobRecord, operation: StartOpera
     return awaitOutcome(job, operation, started("OutcomeUnknown"), because);
   }
   if (submission?.kind === "refused") {
-    if (isOutdated(job, record, operation, context)) return startAgain(job, context);
+    if (isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
     if (context.now < submission.retryAtMs) return awaitOutcome(job, operation, started(submission.reason), submission.because);
   }
   const bytes = context.announcedArtifact;
@@ -115,12 +121,18 @@ function settleListed(
 ): JobDecision {
   if (!isSpent(seen.job, operation)) return leave(job, "Flink has it");
   const submission = context.observed.submissions.get(operation.flinkJobId);
-  const cause = seen.job.detail?.rootCause ?? (submission?.kind === "refused" ? submission.because : "Flink does not say why");
-  const because = `attempt ${operation.attempt} failed before it ran: ${cause}`;
-  if (submission?.kind === "refused" && context.now < submission.retryAtMs && !isOutdated(job, job.record, operation, context)) {
-    return awaitOutcome(job, operation, started("StartFailed"), because);
-  }
-  return startAgain(job, context);
+  if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
+  const refusal = submission?.kind === "refused" ? submission : undefined;
+  const dueAtMs = Math.max(failedDueAtMs(operation), refusal?.retryAtMs ?? 0);
+  if (context.now >= dueAtMs || isOutdated(job, job.record, operation, context)) return startAgain(job, operation, context);
+  const cause = seen.job.detail?.rootCause ?? refusal?.because ?? "Flink does not say why";
+  return awaitOutcome(job, operation, started("StartFailed"), `attempt ${operation.attempt} failed before it ran: ${cause}`);
+}
+
+/** By the number of the attempt and not by what this process remembers. Chance comes out of the id, so that deciding stays pure. */
+function failedDueAtMs({ announcedAt, attempt, flinkJobId: id }: StartOperation): number {
+  const chance = Number.parseInt(id.slice(6, 12), 16) / 0x100_0000;
+  return Date.parse(announcedAt) + retryDelayMs(attempt, FAILED_DELAY, () => chance);
 }
 
 /** Failed without a checkpoint and without a state that it was started from: nothing is lost when the next attempt begins anew. */
@@ -151,7 +163,7 @@ function decideAfterRestart(
       undefined,
       `cluster ${cluster.name} was restarted meanwhile; looking for what the start left`,
     );
-  if (found.kind === "none") return startAgain(job, context);
+  if (found.kind === "none") return startAgain(job, operation, context);
   const because =
     found.kind === "cannot-tell"
       ? `cluster ${cluster.name} was restarted while the job was being started, and whether it left a checkpoint cannot be told: ${found.because}`
@@ -160,10 +172,14 @@ function decideAfterRestart(
 }
 
 /** Drops the old attempt and starts the next one from what is declared now, when everything for it is there. */
-function startAgain(job: DesiredJob, context: JobContext): JobDecision {
-  if (job.declared.kind !== "declared")
-    return leave(job, "its last attempt failed and its manifest is not there to start it again");
-  return decideFirstStart(job, job.declared.manifest, context);
+function startAgain(job: DesiredJob, operation: StartOperation, context: JobContext): JobDecision {
+  if (job.declared.kind === "declared") return decideFirstStart(job, job.declared.manifest, context);
+  const [reason, what] =
+    job.declared.kind === "broken"
+      ? ["ManifestBroken", "its manifest has problems"]
+      : ["ManifestMissing", "its manifest is gone"];
+  const because = `attempt ${operation.attempt} came to nothing, and ${what}, so it is not started again`;
+  return awaitOutcome(job, operation, started(reason), because);
 }
 
 /** Whether the manifest or the jar was changed since a start that Flink refused: then the refusal says nothing about the new ones. */
@@ -175,7 +191,7 @@ function isOutdated(job: DesiredJob, record: JobRecord | undefined, operation: S
 }
 
 function announce(job: DesiredJob, manifest: JobManifest, cluster: ReachableCluster, context: JobContext): StartOperation {
-  const attempt = Math.max(job.record?.status.attempt ?? 0, highestAttemptSeen(job, context)) + 1;
+  const attempt = highestAttempt(job, context) + 1;
   return {
     kind: "start",
     attempt,
@@ -201,12 +217,20 @@ function jobsOfOurs(
     );
 }
 
+/** The highest attempt, should there be several. */
 function findLiveOfOurs(job: DesiredJob, context: JobContext) {
-  return jobsOfOurs(job, context).find(({ job: listed }) => !hasEnded(listed));
+  return jobsOfOurs(job, context)
+    .filter(({ job: listed }) => !hasEnded(listed))
+    .toSorted((a, b) => attemptOf(b.job) - attemptOf(a.job))[0];
 }
 
-function highestAttemptSeen(job: DesiredJob, context: JobContext): number {
-  return Math.max(0, ...jobsOfOurs(job, context).map(({ job: listed }) => parseFlinkJobId(listed.flinkJobId)?.attempt ?? 0));
+/** Of all that are known: a number is never used twice. */
+function highestAttempt(job: DesiredJob, context: JobContext): number {
+  return Math.max(job.record?.status.attempt ?? 0, ...jobsOfOurs(job, context).map(({ job: listed }) => attemptOf(listed)));
+}
+
+function attemptOf(listed: FlinkJobSeen): number {
+  return parseFlinkJobId(listed.flinkJobId)?.attempt ?? 0;
 }
 
 function adopt(
@@ -222,7 +246,7 @@ function adopt(
     cluster: found.cluster,
     seen: found.job,
     artifact: context.artifact,
-    now: context.now,
+    attempt: highestAttempt(job, context),
   });
   return { ...head(job), kind: "adopt", record, because: `it already runs on ${found.cluster.name} as ${found.job.flinkJobId}` };
 }

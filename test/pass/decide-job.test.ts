@@ -1,0 +1,648 @@
+import { describe, expect, it } from "vitest";
+import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
+import { parseFlinkJobId } from "../../src/model/flink-job-id.ts";
+import { buildFlinkConfiguration } from "../../src/model/options.ts";
+import type { JobRecord } from "../../src/model/status.ts";
+import { decideJob, type JobContext } from "../../src/pass/decide-job.ts";
+import type { SubmissionSeen } from "../../src/pass/submissions.ts";
+import {
+  aDesiredJob,
+  aListedJob,
+  anAnnouncedRecord,
+  anAttempt,
+  anObserved,
+  anOperation,
+  anUnreachableCluster,
+  aReachableCluster,
+  aRecord,
+  aStartedRecord,
+  CLUSTER,
+  COMMIT,
+  FROZEN,
+  INSTANCE,
+  MAIN_CLASS,
+  NOW,
+  SHA256,
+  type ClusterOverrides,
+  type DesiredJobOverrides,
+  type ListedJobOverrides,
+} from "./builders.ts";
+
+interface ContextOverrides extends Omit<Partial<JobContext>, "observed" | "slots"> {
+  readonly clusters?: readonly ClusterSeen[];
+  readonly submission?: SubmissionSeen;
+}
+
+function aContext({ clusters = [aReachableCluster()], submission, ...overrides }: ContextOverrides = {}): JobContext {
+  return {
+    instance: INSTANCE,
+    commit: COMMIT,
+    observed: anObserved({ clusters, submissions: submission === undefined ? {} : { [anAttempt(1)]: submission } }),
+    slots: new Map(
+      clusters.flatMap((seen) => (seen.kind === "reachable" ? [[`${seen.zone}/${seen.name}`, seen.slots.free] as const] : [])),
+    ),
+    artifact: { kind: "ready", frozen: FROZEN },
+    announcedArtifact: { kind: "ready", frozen: FROZEN },
+    paused: false,
+    statusLost: undefined,
+    projectRefused: undefined,
+    deletionsHeld: undefined,
+    now: NOW,
+    ...overrides,
+  };
+}
+
+function decideFor(job: DesiredJobOverrides = {}, context: ContextOverrides = {}) {
+  return decideJob(aDesiredJob(job), aContext(context));
+}
+
+/** With the start of attempt 1 announced for the only cluster. */
+function decideAnnounced(context: ContextOverrides = {}, job: DesiredJobOverrides = {}) {
+  return decideFor({ record: anAnnouncedRecord(), ...job }, context);
+}
+
+function withJobs(...jobs: readonly ListedJobOverrides[]): ClusterOverrides {
+  return { jobs: jobs.map(aListedJob) };
+}
+
+const RESTARTED = "second";
+const REFUSED = { kind: "refused", reason: "ProgramFailed", because: "no broker", failures: 1 } as const;
+const UNKNOWN = { kind: "unknown", because: "no answer within 2m", failures: 1 } as const;
+
+describe("a Job whose documents cannot be understood", () => {
+  it("is left alone when its record is unreadable, whatever else is known", () => {
+    expect(decideFor({ recordProblem: "x.yaml:1:1 no" })).toMatchObject({
+      kind: "leave",
+      because: "its record cannot be understood: x.yaml:1:1 no",
+    });
+    expect(decideFor({ recordProblem: "x.yaml:1:1 no", manifest: "absent" })).toMatchObject({ kind: "leave" });
+  });
+
+  it("is left alone when its manifest is broken", () => {
+    const expected = { kind: "leave", because: "its manifest has problems, so nothing is done with it" };
+    expect(decideFor({ manifest: "broken" })).toMatchObject(expected);
+    expect(decideFor({ manifest: "broken", record: aRecord() })).toMatchObject(expected);
+  });
+
+  it("goes on with an announced start although its manifest broke: the accepted spec counts", () => {
+    expect(decideAnnounced({}, { manifest: "broken" })).toMatchObject({ kind: "submit", operation: anOperation() });
+  });
+});
+
+describe("a Job that was started", () => {
+  it.each(["broken", "absent", { spec: { rpus: 5 } }, { spec: { flinkVersion: "1.17" } }] as const)(
+    "is left alone, whatever its manifest says: %j",
+    (manifest) => {
+      for (const clusters of [[aReachableCluster()], [anUnreachableCluster()], [], [aReachableCluster(withJobs({}))]]) {
+        expect(decideFor({ manifest, record: aStartedRecord() }, { clusters })).toMatchObject({
+          kind: "leave",
+          because: "it was started; its state is Flink's to tell",
+        });
+      }
+    },
+  );
+});
+
+describe("a Job whose manifest is gone", () => {
+  it.each([
+    ["never ran", aRecord(), "forget", "its manifest is gone and it never ran"],
+    ["was submitted once", aRecord({ status: { attempt: 1 } }), "leave", "it was submitted once, so its record is kept"],
+    ["was started", aStartedRecord(), "leave", "it was started; its state is Flink's to tell"],
+  ] as const)("that %s", (_, record, kind, because) => {
+    expect(decideFor({ manifest: "absent", record })).toMatchObject({ kind, because });
+  });
+
+  it("is not forgotten while a document's identity cannot be read", () => {
+    const deletionsHeld = "nothing counts as deleted while the document at a.yaml:1:1 cannot be read";
+    expect(decideFor({ manifest: "absent", record: aRecord() }, { deletionsHeld })).toMatchObject({
+      kind: "leave",
+      because: deletionsHeld,
+    });
+  });
+
+  it("goes on with its announced start", () => {
+    expect(decideAnnounced({}, { manifest: "absent" })).toMatchObject({ kind: "submit" });
+  });
+});
+
+describe("a Job that is new", () => {
+  it("is started where there is room", () => {
+    const decision = decideFor();
+    expect(decision).toMatchObject({
+      kind: "start",
+      because: "it is declared and main has the 2 slots that it needs",
+      artifact: FROZEN,
+      operation: anOperation({ announcedAt: "2026-11-22T12:00:00Z" }),
+    });
+  });
+
+  it("is submitted with everything its start was announced with", () => {
+    const configuration = { "execution.checkpointing.interval": "30s" };
+    const decision = decideFor({ manifest: { spec: { configuration, rpus: 3 } } });
+    expect(decision.kind === "start" && decision.submission).toEqual({
+      key: "local/default/job/orders",
+      flinkJobId: anAttempt(1, { spec: { configuration } }),
+      zone: "local",
+      cluster: "main",
+      artifactSha256: SHA256,
+      entryClass: MAIN_CLASS,
+      mainArgs: [],
+      parallelism: 3,
+      configuration: buildFlinkConfiguration(configuration, "1.16"),
+      allowNonRestoredState: false,
+    });
+  });
+
+  it("is started alike when it has waited before", () => {
+    expect(decideFor({ record: aRecord() })).toMatchObject({ kind: "start", operation: { attempt: 1 } });
+  });
+
+  it.each([
+    ["its status may be lost", { statusLost: "was lost" }, {}, "Started", "StatusLost", "was lost"],
+    ["everything is paused", { paused: true }, {}, "Started", "Paused", "it is paused"],
+    ["it is paused", {}, { annotations: { "penstock/paused": "true" } }, "Started", "Paused", "it is paused"],
+    ["its project is not allowed", { projectRefused: "not here" }, {}, "Started", "ProjectNotAllowed", "not here"],
+    ["it is suspended", {}, { spec: { rpus: 0 } }, "Started", "Suspended", "spec.resources.rpus is 0; raise it to start the job"],
+    [
+      "it starts from a Savepoint",
+      {},
+      { spec: { initialState: { savepoint: "final", allowNonRestoredState: false } } },
+      "Started",
+      "InitialStateNotReady",
+      "spec.initialStateRef: starting from a Savepoint is not yet acted on, so the job waits for final",
+    ],
+    [
+      "its Artifact is not ready",
+      { artifact: { kind: "not-ready", reason: "ArtifactNotReady", because: "waits for Artifact app" } },
+      {},
+      "Started",
+      "ArtifactNotReady",
+      "waits for Artifact app",
+    ],
+    [
+      "there is no room",
+      {},
+      { spec: { rpus: 9 } },
+      "Placed",
+      "NotEnoughSlots",
+      "needs 9 slots, 8 of 8 free in main in zone local for Flink 1.16",
+    ],
+    [
+      "no cluster has its version",
+      {},
+      { spec: { flinkVersion: "1.20" } },
+      "Placed",
+      "NoCluster",
+      "zone local has no cluster for Flink 1.20: main has 1.16.3",
+    ],
+    [
+      "its cluster does not answer",
+      { clusters: [anUnreachableCluster()] },
+      {},
+      "Placed",
+      "ClusterUnreachable",
+      "waits for main: it does not answer",
+    ],
+  ] as const)("waits while %s", (_, context, manifest, condition, reason, because) => {
+    expect(decideFor({ manifest }, context)).toMatchObject({ kind: "wait", block: { condition, reason }, because });
+  });
+
+  it("is started although the annotation says that it is not paused", () => {
+    expect(decideFor({ manifest: { annotations: { "penstock/paused": "false" } } })).toMatchObject({ kind: "start" });
+  });
+
+  it.each([
+    ["ended jobs of its own", withJobs({ flinkJobId: anAttempt(7), state: "FAILED" }), 0, 8],
+    ["its record", {}, 4, 5],
+    ["both, where the record is ahead", withJobs({ flinkJobId: anAttempt(3), state: "CANCELED" }), 4, 5],
+    [
+      "ended jobs of its own with another spec",
+      withJobs({ flinkJobId: anAttempt(9, { spec: { flinkVersion: "1.17" } }), state: "FINISHED" }),
+      0,
+      10,
+    ],
+  ] as const)("takes a larger attempt than any of %s", (_, cluster, recorded, attempt) => {
+    const record = aRecord({ status: { attempt: recorded } });
+    expect(decideFor({ record }, { clusters: [aReachableCluster(cluster)] })).toMatchObject({
+      kind: "start",
+      operation: { attempt, flinkJobId: anAttempt(attempt) },
+    });
+  });
+
+  it("counts attempts on every cluster of its zone, and on no other", () => {
+    const listed = (attempt: number) => withJobs({ flinkJobId: anAttempt(attempt), state: "FAILED" });
+    const clusters = [
+      aReachableCluster(),
+      aReachableCluster({ name: "full", slots: { free: 0 }, ...listed(3) }),
+      aReachableCluster({ name: "far", zone: "elsewhere", ...listed(9) }),
+    ];
+    expect(decideFor({}, { clusters })).toMatchObject({ kind: "start", operation: { attempt: 4 } });
+  });
+
+  it.each([
+    ["another Job's", { flinkJobId: anAttempt(1, { id: { name: "other" } }) }],
+    ["another instance's", { flinkJobId: `000000${anAttempt(1).slice(6)}` }],
+    ["somebody else's", { flinkJobId: "f".repeat(32), name: "orders" }],
+  ])("takes no notice of %s job", (_, listed) => {
+    expect(decideFor({}, { clusters: [aReachableCluster(withJobs(listed))] })).toMatchObject({
+      kind: "start",
+      operation: { attempt: 1 },
+    });
+  });
+});
+
+describe("a Job that runs although no record knows of it", () => {
+  const live = (attempt: number, more: ListedJobOverrides = {}) => ({ flinkJobId: anAttempt(attempt), ...more });
+
+  it("is adopted", () => {
+    const decision = decideFor({}, { clusters: [aReachableCluster(withJobs(live(3, { detail: { parallelism: 4 } })))] });
+    expect(decision).toMatchObject({ kind: "adopt", because: `it already runs on main as ${anAttempt(3)}` });
+    expect(decision.kind === "adopt" && decision.record.status).toMatchObject({
+      phase: "Ready",
+      run: 1,
+      attempt: 3,
+      flinkJobId: anAttempt(3),
+      cluster: CLUSTER,
+      flinkVersion: "1.16.3",
+      requestedRpus: 4,
+      parallelism: 4,
+      source: { path: "orders.yaml", line: 1, commit: COMMIT },
+      artifact: FROZEN,
+    });
+  });
+
+  it.each([
+    ["its status was lost", { statusLost: "was lost" }, {}],
+    ["it is paused", { paused: true }, {}],
+    ["its Artifact is not ready", { artifact: { kind: "not-ready", reason: "ArtifactMissing", because: "" } }, {}],
+    ["its spec is another one", {}, { spec: { flinkVersion: "1.20" } }],
+    ["it is not healthy", {}, {}],
+  ] as const)("is adopted although %s", (_, context, manifest) => {
+    const clusters = [aReachableCluster(withJobs(live(1, { state: "RESTARTING", detail: "unknown" })))];
+    expect(decideFor({ manifest }, { clusters, ...context })).toMatchObject({ kind: "adopt" });
+  });
+
+  it("is adopted wherever in its zone it runs", () => {
+    const clusters = [aReachableCluster(), aReachableCluster({ name: "other", draining: true, ...withJobs(live(1)) })];
+    expect(decideFor({}, { clusters })).toMatchObject({ kind: "adopt", record: { status: { cluster: { name: "other" } } } });
+  });
+
+  it("is adopted by its highest live attempt, and never counts behind the highest one of all", () => {
+    const jobs = withJobs(live(1), live(2), live(5, { state: "FAILED" }));
+    expect(decideFor({}, { clusters: [aReachableCluster(jobs)] })).toMatchObject({
+      kind: "adopt",
+      record: { status: { flinkJobId: anAttempt(2), attempt: 5 } },
+    });
+    const record = aRecord({ status: { attempt: 8 } });
+    expect(decideFor({ record }, { clusters: [aReachableCluster(jobs)] })).toMatchObject({
+      record: { status: { flinkJobId: anAttempt(2), attempt: 8 } },
+    });
+  });
+
+  it("keeps the history that a record has", () => {
+    const history = [{ when: "", from: "", to: "Pending", because: "declared" }];
+    const decision = decideFor(
+      { record: aRecord({ status: { history } }) },
+      { clusters: [aReachableCluster(withJobs(live(1)))] },
+    );
+    expect(decision).toMatchObject({ kind: "adopt", record: { status: { history } } });
+  });
+});
+
+describe("a start that was announced", () => {
+  it("is waited for while its cluster does not answer", () => {
+    expect(decideAnnounced({ clusters: [anUnreachableCluster({ because: "connection refused" })] })).toMatchObject({
+      kind: "await",
+      operation: anOperation(),
+      block: { condition: "Placed", reason: "ClusterUnreachable" },
+      because: "connection refused",
+    });
+  });
+
+  it.each([
+    ["left the configuration", [], "cluster main is no longer in the configuration of zone local"],
+    [
+      "has another url",
+      [aReachableCluster({ url: "http://elsewhere:8081/" })],
+      "cluster main has another url than the one that the job was started on, http://main:8081/",
+    ],
+    [
+      "is another zone's",
+      [aReachableCluster({ zone: "elsewhere" })],
+      "cluster main is no longer in the configuration of zone local",
+    ],
+  ] as const)("is waited for when its cluster %s", (_, clusters, because) => {
+    expect(decideAnnounced({ clusters })).toMatchObject({ kind: "await", because });
+  });
+
+  it("goes to no other cluster, however much room there is", () => {
+    const clusters = [anUnreachableCluster(), aReachableCluster({ name: "other" })];
+    expect(decideAnnounced({ clusters })).toMatchObject({ kind: "await" });
+  });
+
+  it("is over when Flink lists the job", () => {
+    for (const state of ["INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FINISHED", "CANCELED"]) {
+      expect(decideAnnounced({ clusters: [aReachableCluster(withJobs({ state }))] })).toMatchObject({
+        kind: "leave",
+        because: "Flink has it",
+      });
+    }
+  });
+
+  it("is submitted when the cluster does not have it and nobody is at it: its daemon died in between", () => {
+    const decision = decideAnnounced();
+    expect(decision).toMatchObject({
+      kind: "submit",
+      because: "its start was announced as attempt 1 and the cluster does not have it",
+      operation: anOperation(),
+      submission: { flinkJobId: anAttempt(1), cluster: "main", parallelism: 2, entryClass: MAIN_CLASS, artifactSha256: SHA256 },
+    });
+  });
+
+  it("is submitted with the accepted spec, whatever is declared by now", () => {
+    const manifest = { spec: { rpus: 5, configuration: { "execution.checkpointing.interval": "5s" } } };
+    expect(decideAnnounced({}, { manifest })).toMatchObject({
+      kind: "submit",
+      submission: { flinkJobId: anAttempt(1), parallelism: 2, configuration: buildFlinkConfiguration({}, "1.16") },
+    });
+  });
+
+  it("goes on although everything is full: its slots are its own", () => {
+    expect(decideAnnounced({ clusters: [aReachableCluster({ slots: { free: 0 } })] })).toMatchObject({ kind: "submit" });
+  });
+
+  it("waits for the bytes that it was announced with", () => {
+    const announcedArtifact = { kind: "not-ready", reason: "ArtifactNotReady", because: "waits for the bytes" } as const;
+    expect(decideAnnounced({ announcedArtifact })).toMatchObject({
+      kind: "await",
+      block: { condition: "Started", reason: "ArtifactNotReady" },
+      because: "waits for the bytes",
+    });
+  });
+
+  it.each([
+    ["under way", { kind: "under-way" }, undefined, "its submission is under way"],
+    ["accepted", { kind: "accepted" }, undefined, "Flink accepted it; the cluster does not list it yet"],
+    [
+      "of unknown outcome and not due",
+      { ...UNKNOWN, retryAtMs: NOW + 1 },
+      { condition: "Started", reason: "OutcomeUnknown" },
+      "the answer to its submission was lost (no answer within 2m); looking whether it runs",
+    ],
+    ["refused and not due", { ...REFUSED, retryAtMs: NOW + 1 }, { condition: "Started", reason: "ProgramFailed" }, "no broker"],
+    [
+      "refused for ever",
+      { ...REFUSED, retryAtMs: Number.POSITIVE_INFINITY },
+      { condition: "Started", reason: "ProgramFailed" },
+      "no broker",
+    ],
+  ] as const)("is waited for while its submission is %s", (_, submission, block, because) => {
+    expect(decideAnnounced({ submission })).toEqual(
+      expect.objectContaining({ kind: "await", operation: anOperation(), block, because }),
+    );
+  });
+
+  it.each([
+    ["of unknown outcome", { ...UNKNOWN, retryAtMs: NOW }],
+    ["refused", { ...REFUSED, retryAtMs: NOW }],
+  ] as const)("is submitted again under the same id when the one that was %s is due", (_, submission) => {
+    expect(decideAnnounced({ submission })).toMatchObject({ kind: "submit", operation: anOperation() });
+  });
+});
+
+describe("a start that Flink refused, once what it was refused for was changed", () => {
+  const submission = { ...REFUSED, retryAtMs: Number.POSITIVE_INFINITY };
+
+  it.each([
+    ["its immutable spec", { spec: { jarOptions: { entryClass: "com.example.Other" } } }],
+    ["its rpus", { spec: { rpus: 3 } }],
+  ] as const)("starts the next attempt with %s as declared", (_, manifest) => {
+    const decision = decideAnnounced({ submission }, { manifest });
+    expect(decision).toMatchObject({
+      kind: "start",
+      operation: { attempt: 2, flinkJobId: anAttempt(2, { spec: manifest.spec }) },
+    });
+  });
+
+  it("starts the next attempt with other bytes of the Artifact", () => {
+    const frozen = { ...FROZEN, sha256: "0".repeat(64) };
+    expect(decideAnnounced({ submission, artifact: { kind: "ready", frozen } })).toMatchObject({
+      kind: "start",
+      operation: { attempt: 2 },
+      artifact: frozen,
+    });
+  });
+
+  it.each([
+    ["only what is mutable or means the same was changed", { annotations: { note: "x" }, spec: { jarOptions: {} } }],
+    ["the manifest broke", "broken"],
+    ["the manifest is gone", "absent"],
+  ] as const)("waits on when %s", (_, manifest) => {
+    expect(decideAnnounced({ submission }, { manifest })).toMatchObject({ kind: "await", because: "no broker" });
+  });
+
+  it("waits like any first start when something is missing for it", () => {
+    expect(decideAnnounced({ submission }, { manifest: { spec: { rpus: 9 } } })).toMatchObject({
+      kind: "wait",
+      block: { condition: "Placed", reason: "NotEnoughSlots" },
+    });
+  });
+
+  it.each([
+    ["unknown", { ...UNKNOWN, retryAtMs: NOW + 1 }],
+    ["under way", { kind: "under-way" }],
+    ["accepted", { kind: "accepted" }],
+  ] as const)("never starts the next attempt while the outcome of this one is %s", (_, other) => {
+    expect(decideAnnounced({ submission: other }, { manifest: { spec: { rpus: 3 } } })).toMatchObject({ kind: "await" });
+  });
+});
+
+describe("an attempt that failed before it ran", () => {
+  const LONG_AGO = "2026-11-22T11:00:00Z";
+  const failed = (detail: ListedJobOverrides["detail"] = { rootCause: "no class" }) => [
+    aReachableCluster(withJobs({ state: "FAILED", detail })),
+  ];
+  const announcedAt = (text: string, attempt = 1) => ({ record: anAnnouncedRecord({ announcedAt: text, attempt }) });
+
+  it("is followed by the next one", () => {
+    expect(decideAnnounced({ clusters: failed() }, announcedAt(LONG_AGO))).toMatchObject({
+      kind: "start",
+      operation: { attempt: 2, flinkJobId: anAttempt(2) },
+    });
+  });
+
+  it.each([
+    ["Flink's own", { rootCause: "no class" }, undefined, "no class"],
+    ["that of the refusal", {}, { ...REFUSED, retryAtMs: NOW }, "no broker"],
+    ["not known", {}, undefined, "Flink does not say why"],
+  ] as const)("is told with its cause, %s", (_, detail, submission, cause) => {
+    const context = { clusters: failed(detail), ...(submission === undefined ? {} : { submission }) };
+    expect(decideAnnounced(context, announcedAt("2026-11-22T12:00:00Z"))).toMatchObject({
+      kind: "await",
+      block: { condition: "Started", reason: "StartFailed" },
+      because: `attempt 1 failed before it ran: ${cause}`,
+    });
+  });
+
+  it.each([
+    ["2 s after the first attempt", 1, 2.4],
+    ["4 s after the second", 2, 4.8],
+    ["5 min after many", 12, 360],
+  ])("is followed %s, more or less", (_, attempt, atMostS) => {
+    const flinkJobId = anAttempt(attempt);
+    const clusters = [aReachableCluster(withJobs({ flinkJobId, state: "FAILED" }))];
+    const after = (seconds: number) =>
+      decideFor(announcedAt("2026-11-22T12:00:00Z", attempt), { clusters, now: NOW + seconds * 1000 }).kind;
+    expect([after(0), after(atMostS / 2), after(atMostS)]).toEqual(["await", "await", "start"]);
+  });
+
+  it("waits for the time that its refusal names", () => {
+    const submission = { ...REFUSED, retryAtMs: NOW + 1 };
+    expect(decideAnnounced({ clusters: failed(), submission }, announcedAt(LONG_AGO))).toMatchObject({ kind: "await" });
+  });
+
+  it("does not wait when its manifest was changed", () => {
+    const job = { ...announcedAt("2026-11-22T12:00:00Z"), manifest: { spec: { rpus: 3 } } };
+    expect(decideAnnounced({ clusters: failed() }, job)).toMatchObject({ kind: "start", operation: { rpus: 3 } });
+  });
+
+  it("waits until its own submission is over", () => {
+    expect(decideAnnounced({ clusters: failed(), submission: { kind: "under-way" } }, announcedAt(LONG_AGO))).toMatchObject({
+      kind: "await",
+      block: undefined,
+    });
+  });
+
+  it.each([
+    ["broken", "ManifestBroken", "attempt 1 came to nothing, and its manifest has problems, so it is not started again"],
+    ["absent", "ManifestMissing", "attempt 1 came to nothing, and its manifest is gone, so it is not started again"],
+  ] as const)("stays where it is while its manifest is %s", (manifest, reason, because) => {
+    expect(decideAnnounced({ clusters: failed() }, { ...announcedAt(LONG_AGO), manifest })).toMatchObject({
+      kind: "await",
+      operation: { attempt: 1 },
+      block: { condition: "Started", reason },
+      because,
+    });
+  });
+
+  it.each([
+    ["it had completed a checkpoint", { checkpoints: { completed: 1, latestPath: "file:///x", enabled: true } }],
+    ["nobody knows whether it had", "unknown"],
+  ] as const)("is not followed from nothing when %s", (_, detail) => {
+    expect(decideAnnounced({ clusters: failed(detail) }, announcedAt(LONG_AGO))).toMatchObject({
+      kind: "leave",
+      because: "Flink has it",
+    });
+  });
+
+  it("is not followed from nothing when it was started from a state", () => {
+    const record = anAnnouncedRecord({ restoreFrom: { kind: "Savepoint", uri: "file:///x" } });
+    expect(decideAnnounced({ clusters: failed() }, { record })).toMatchObject({ kind: "leave" });
+  });
+});
+
+describe("a start whose cluster was restarted meanwhile", () => {
+  const restarted = (restorePoints: ClusterOverrides["restorePoints"] = {}, more: ClusterOverrides = {}) => [
+    aReachableCluster({ incarnation: RESTARTED, restorePoints, ...more }),
+  ];
+
+  it("looks first whether it left a checkpoint", () => {
+    expect(decideAnnounced({ clusters: restarted() })).toMatchObject({
+      kind: "await",
+      block: undefined,
+      because: "cluster main was restarted meanwhile; looking for what the start left",
+    });
+  });
+
+  it("is followed by the next attempt when it left none", () => {
+    expect(decideAnnounced({ clusters: restarted({ [anAttempt(1)]: { kind: "none" } }) })).toMatchObject({
+      kind: "start",
+      operation: { attempt: 2, cluster: { incarnation: RESTARTED } },
+    });
+  });
+
+  it.each([
+    [
+      "it left a checkpoint",
+      { kind: "found", newest: { kind: "Checkpoint", uri: "file:///flink/checkpoints/x/chk-1" } },
+      "cluster main was restarted after the job had taken a checkpoint; starting from it is not yet acted on",
+    ],
+    [
+      "nobody can tell",
+      { kind: "cannot-tell", because: "s3://x is not a file:// directory" },
+      "cluster main was restarted while the job was being started, and whether it left a checkpoint cannot be told: s3://x is not a file:// directory",
+    ],
+  ] as const)("waits when %s", (_, found, because) => {
+    expect(decideAnnounced({ clusters: restarted({ [anAttempt(1)]: found }) })).toMatchObject({
+      kind: "await",
+      block: { condition: "Started", reason: "NeedsRestore" },
+      because,
+    });
+  });
+
+  it.each([
+    ["accepted", { kind: "accepted" }],
+    ["of unknown outcome", { ...UNKNOWN, retryAtMs: NOW }],
+    ["refused and due", { ...REFUSED, retryAtMs: NOW }],
+  ] as const)("is never submitted again under its id, also when its submission was %s", (_, submission) => {
+    expect(decideAnnounced({ clusters: restarted(), submission })).toMatchObject({ kind: "await" });
+    const clusters = restarted({ [anAttempt(1)]: { kind: "none" } });
+    expect(decideAnnounced({ clusters, submission })).toMatchObject({ kind: "start", operation: { attempt: 2 } });
+  });
+
+  it("waits while its submission is under way: another JobManager may have taken it", () => {
+    const clusters = restarted({ [anAttempt(1)]: { kind: "none" } });
+    expect(decideAnnounced({ clusters, submission: { kind: "under-way" } })).toMatchObject({
+      kind: "await",
+      because: "its submission is under way",
+    });
+  });
+
+  it("is submitted again under its id with high availability: the jobs outlive their JobManager there", () => {
+    expect(decideAnnounced({ clusters: restarted({}, { highAvailability: true }) })).toMatchObject({
+      kind: "submit",
+      operation: anOperation(),
+    });
+  });
+
+  it("is over when the new JobManager has it", () => {
+    expect(decideAnnounced({ clusters: restarted({}, withJobs({})) })).toMatchObject({ kind: "leave", because: "Flink has it" });
+  });
+
+  it.each(["broken", "absent"] as const)("is not followed by another while its manifest is %s", (manifest) => {
+    const clusters = restarted({ [anAttempt(1)]: { kind: "none" } });
+    expect(decideAnnounced({ clusters }, { manifest })).toMatchObject({ kind: "await", operation: { attempt: 1 } });
+  });
+
+  it("adopts what runs on another cluster instead of starting the next attempt", () => {
+    const clusters = [
+      ...restarted({ [anAttempt(1)]: { kind: "none" } }),
+      aReachableCluster({ name: "other", ...withJobs({ flinkJobId: anAttempt(2) }) }),
+    ];
+    expect(decideAnnounced({ clusters })).toMatchObject({ kind: "adopt", record: { status: { attempt: 2 } } });
+  });
+});
+
+describe("a Job that stood there when the status branch was lost", () => {
+  const marked: JobRecord = aRecord({
+    status: { conditions: [{ type: "Started", status: "False", reason: "StatusLost", message: "", since: "" }] },
+  });
+
+  it.each(["broken", "absent", {}] as const)("waits for a person, also while its manifest is %j", (manifest) => {
+    expect(decideFor({ manifest, record: marked }, { statusLost: "was lost" })).toMatchObject({
+      kind: "wait",
+      block: { condition: "Started", reason: "StatusLost" },
+      because: "was lost",
+    });
+  });
+
+  it("is forgotten when a person said so and its manifest is gone", () => {
+    expect(decideFor({ manifest: "absent", record: marked })).toMatchObject({ kind: "forget" });
+  });
+});
+
+it("gives ids that tell whose they are", () => {
+  const decision = decideFor();
+  const id = decision.kind === "start" ? parseFlinkJobId(decision.operation.flinkJobId) : undefined;
+  expect(id).toEqual(parseFlinkJobId(anAttempt(1)));
+});
