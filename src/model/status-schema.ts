@@ -135,6 +135,8 @@ export const SUMMARY_SCHEMA: JsonSchema = fields({
   instance: text,
   source: fields({ url: text, branch: text, paths: list(text), zones: list(text) }),
   problems: list(text),
+  orphans: list(text),
+  unmanaged: list(text),
 });
 
 /**

@@ -39,6 +39,12 @@ export function formatStatusReadme(records: readonly ResourceRecord[], summary: 
       `Newest applied commit: \`${summary.appliedCommit.replaceAll(/[^0-9a-zA-Z]/g, "")}\``,
       ...problemsSection(summary.problems),
       ...resourcesSection(records),
+      ...jobsSection(
+        "Orphans",
+        "Jobs of this instance that no resource speaks of. Penstock does not touch them.",
+        summary.orphans,
+      ),
+      ...jobsSection("Unmanaged jobs", "Jobs of others on the same clusters. Penstock does not touch them.", summary.unmanaged),
     ].join("\n\n") + "\n"
   );
 }
@@ -60,6 +66,11 @@ function resourcesSection(records: readonly ResourceRecord[]): readonly string[]
     "## Resources",
     ["| kind | name | zone | project | state | what is missing |", "| --- | --- | --- | --- | --- | --- |", ...rows].join("\n"),
   ];
+}
+
+function jobsSection(title: string, explanation: string, lines: readonly string[]): readonly string[] {
+  if (lines.length === 0) return [];
+  return [`## ${title}`, explanation, lines.map((line) => `- ${escapeMarkdown(line)}`).join("\n")];
 }
 
 /** Conditions that do not hold, in their own words. */

@@ -163,4 +163,8 @@ export interface Summary {
   };
   readonly instance: string;
   readonly problems: readonly string[];
+  /** Live Flink jobs with this instance's prefix that no record speaks of; never touched. */
+  readonly orphans: readonly string[];
+  /** Live Flink jobs of others, as of the last commit of the status; they alone are no reason for one. */
+  readonly unmanaged: readonly string[];
 }

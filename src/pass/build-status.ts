@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { formatProblem } from "../common/problem.ts";
 import { displayName, resourceKey, type ResourceId, type ResourceKey } from "../model/resource.ts";
 import type { ResourceRecord, Summary } from "../model/status.ts";
@@ -16,6 +17,7 @@ import { nextJobRecord } from "./job-status.ts";
 import type { Observed } from "./observed.ts";
 import { nextSavepointRecord } from "./savepoint-status.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { findStrangers } from "./strangers.ts";
 
 /** What the status branch is to hold after this pass. */
 export interface StatusUpdate {
@@ -58,13 +60,13 @@ export function buildStatus(input: BuildStatusInput): StatusUpdate {
     const text = isKnown ? undefined : formatStatusDocument(record);
     if (text !== undefined && snapshot.status.files.get(statusPath(record.id)) !== text) changes.set(statusPath(record.id), text);
   }
-  const summary = buildSummary(input, changes.size > 0);
-  const all = [...records.values()];
-  const summaryTexts = [
-    [SUMMARY_PATH, formatSummary(summary, all)],
-    [README_PATH, formatStatusReadme(all, summary)],
-  ] as const;
-  for (const [path, text] of summaryTexts) if (snapshot.status.files.get(path) !== text) changes.set(path, text);
+  const summary = buildSummary(input, records, changes.size > 0);
+  // The two files about everything cost a walk over all records, so they are only made when there is something new to tell.
+  if (changes.size > 0 || snapshot.status.rewrite || !isDeepStrictEqual(summary, snapshot.status.summary)) {
+    const all = [...records.values()];
+    changes.set(SUMMARY_PATH, formatSummary(summary, all));
+    changes.set(README_PATH, formatStatusReadme(all, summary));
+  }
   const announces = input.decisions.jobs.some(({ kind }) => kind === "start");
   const news = buildNews(input, records);
   return { changes, records, summary, news, message: buildMessage(news, snapshot, summary), announces };
@@ -106,16 +108,22 @@ function nextRecords({
 }
 
 /** The applied commit moves with what is written, or when something under the configured paths was changed; other commits are no news. */
-function buildSummary({ snapshot, summary }: BuildStatusInput, writes: boolean): Summary {
+function buildSummary(
+  { snapshot, summary, observed }: BuildStatusInput,
+  records: ReadonlyMap<ResourceKey, ResourceRecord>,
+  writes: boolean,
+): Summary {
   const before = snapshot.status.summary;
   const problems = [...snapshot.problems, ...snapshot.status.unreadable.values()].map(formatProblem);
-  const isNews = writes || before === undefined || before.manifestsDigest !== snapshot.manifestsDigest;
-  return {
-    ...summary,
-    appliedCommit: isNews ? snapshot.commit : before.appliedCommit,
-    manifestsDigest: snapshot.manifestsDigest,
-    problems,
-  };
+  const { orphans, unmanaged } = findStrangers(observed, records.values(), summary.instance);
+  const { manifestsDigest } = snapshot;
+  const now: Summary = { appliedCommit: snapshot.commit, manifestsDigest, ...summary, problems, orphans, unmanaged };
+  const isQuiet =
+    !writes &&
+    before?.manifestsDigest === manifestsDigest &&
+    isDeepStrictEqual(orphans, before.orphans) &&
+    isDeepStrictEqual(problems, before.problems);
+  return isQuiet ? { ...now, appliedCommit: before.appliedCommit, unmanaged: before.unmanaged } : now;
 }
 
 /** The most telling difference; `because` where it knows better than the decision. */

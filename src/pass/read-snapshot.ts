@@ -144,8 +144,8 @@ export class SnapshotReader {
     const known = this.#status;
     const read = await this.#statusBranch.read(signal);
     const view = buildStatusView(read);
-    const isLost = known?.head !== undefined && !read.descends;
-    if (isLost)
+    const isLost = known !== undefined && (known.head !== undefined || known.rewrite) && !read.descends;
+    if (isLost && !known.rewrite)
       this.#log.warn(
         { before: known.head, after: read.head ?? "none" },
         "status branch was deleted or set back; it is written again",

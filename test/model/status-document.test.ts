@@ -94,6 +94,8 @@ const summary: Summary = {
   instance: "prod",
   source: { url: "https://git.example.com/jobs.git", branch: "main", paths: ["**/*.yaml"], zones: ["eu"] },
   problems: [],
+  orphans: [],
+  unmanaged: [],
 };
 
 function roundTrip(record: ResourceRecord): unknown {
