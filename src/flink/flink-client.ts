@@ -84,8 +84,11 @@ export class FlinkClient {
     return this.#read("/overview", decode.decodeOverview, signal);
   }
 
-  /** How many slots each job holds, by Flink job id, also of jobs that the JobManager has forgotten. One call for each TaskManager. */
-  async readSlotHolders(signal: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  /**
+   * How many slots each job holds, by Flink job id, also of jobs that the JobManager has forgotten. Undefined when Flink does not tell
+   * (1.16). One call for each TaskManager.
+   */
+  async readSlotHolders(signal: AbortSignal): Promise<ReadonlyMap<string, number> | undefined> {
     const taskManagers = await this.#read("/taskmanagers", decode.decodeTaskManagerIds, signal);
     const holders = new Map<string, number>();
     for (const id of taskManagers) {
@@ -93,9 +96,9 @@ export class FlinkClient {
       const answer = await this.#transport.call(call, signal);
       if (answer.status === 404) continue; // It left since the list was made, and its slots with it.
       if (answer.status !== 200) throw this.#rejected(call, answer);
-      for (const flinkJobId of this.#decoded(call, answer, decode.decodeAllocatedSlots)) {
-        holders.set(flinkJobId, (holders.get(flinkJobId) ?? 0) + 1);
-      }
+      const slots = this.#decoded(call, answer, decode.decodeAllocatedSlots);
+      if (slots === undefined) return undefined;
+      for (const flinkJobId of slots) holders.set(flinkJobId, (holders.get(flinkJobId) ?? 0) + 1);
     }
     return holders;
   }
@@ -314,5 +317,5 @@ function isJobNotFound(text: string): boolean {
 }
 
 function isUnknownTrigger(text: string): boolean {
-  return text.includes("There is no savepoint operation with triggerId=");
+  return /There is no savepoint operation with triggerId=|Operation not found under key/.test(text);
 }

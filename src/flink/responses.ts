@@ -189,9 +189,11 @@ export function decodeTaskManagerIds(value: unknown): readonly string[] {
   return list(member(value, "taskmanagers"), "taskmanagers").map((taskManager) => text(taskManager, "id"));
 }
 
-/** The Flink job id of each slot that is taken on one TaskManager. */
-export function decodeAllocatedSlots(value: unknown): readonly string[] {
-  return list(member(value, "allocatedSlots"), "allocatedSlots").map((slot) => text(slot, "jobId"));
+/** The Flink job id of each slot that is taken on one TaskManager; undefined when Flink does not tell (1.16 lists none). */
+export function decodeAllocatedSlots(value: unknown): readonly string[] | undefined {
+  const holders = list(member(value, "allocatedSlots"), "allocatedSlots").map((slot) => text(slot, "jobId"));
+  const taken = count(value, "slotsNumber") - count(value, "freeSlots");
+  return holders.length === 0 && taken > 0 ? undefined : holders;
 }
 
 export function decodeJobs(value: unknown): readonly FlinkJobSummary[] {

@@ -28,28 +28,27 @@ interface Throwable {
   readonly message: string;
 }
 
-/**
- * First match: the innermost reasons stand before those that wrap them. The pattern looks at the messages only, so that a stack
- * frame can never match. The first group, when there is one, is the line; otherwise the message it was found in.
- */
+/** First match, tried on every message of the chain; on messages only, so that a stack frame can never match. */
 const RULES: readonly (readonly [RejectionKind, RegExp])[] = [
   ["duplicate-job", /^(?:Job|Application) has already been submitted\.?$/],
-  ["entry-class-not-found", /program's entry point class '[^']*' (?:was not found in the jar file|caused an exception)/],
-  ["entry-class-not-found", /Neither a 'Main-Class', nor a 'program-class' entry was found/],
-  ["no-main", /has no main\(String\[\]\) method|declares a non-static main method|must be public/],
-  ["no-main", /Could not look up the main\(String\[\]\) method/],
-  ["not-a-jar", /Error while opening jar file|Could not load jar file|zip END header not found|error in opening zip file/],
-  ["not-a-jar", /Only Jar files are allowed/],
+  ["entry-class-not-found", /program's entry point class '[^']*' was not found in the jar file/],
+  ["entry-class-not-found", /[Nn]either a 'Main-Class', nor a 'program-class' entry was found/],
+  ["no-main", /does not have a main\(String\[\]\) method|has no main\(String\[\]\) method/],
+  ["no-main", /declares a non-static main method|program class must be public/],
+  ["not-a-jar", /Error while opening jar file|Only Jar files are allowed/],
   ["jar-missing", /Jar file .* does not exist/],
   ["no-jobs", /No jobs included in application/],
   ["savepoint-missing", /Cannot find (?:checkpoint or savepoint|meta data) file/],
-  ["savepoint-missing", /Failed to read checkpoint metadata|_metadata.*(?:does not exist|No such file)/],
   ["state-does-not-fit", /Cannot map checkpoint\/savepoint state for operator|There is no operator for the state/],
-  ["state-does-not-fit", /Max parallelism mismatch|new state (?:serializer|migration)|StateMigrationException/],
+  [
+    "state-does-not-fit",
+    /Max parallelism mismatch|[Nn]ew (?:key|state|namespace) serializer .*must(?: not)? be (?:compatible|incompatible)/,
+  ],
   ["not-enough-slots", /Could not acquire the minimum required resources|Slot request bulk is not fulfillable/],
   ["bad-option", /Could not parse value '.*' for key '/],
-  ["bad-option", /Vertex count's parallelism .* is higher than the max parallelism/],
+  ["bad-option", /parallelism \(\d+\) is higher than the max parallelism/],
   ["bad-request", /Request did not match expected format/],
+  ["other", /Failed to create savepoint directory/],
 ];
 
 /**
@@ -60,26 +59,35 @@ export function readRootCause(errors: readonly string[]): RootCause {
   const chain = errors.flatMap((text) => throwablesOf(text));
   for (const [kind, pattern] of RULES) {
     const found = chain.find(({ message }) => pattern.test(message));
-    if (found !== undefined) return { kind, line: lineOf(found.message) };
+    if (found !== undefined) return { kind, line: lineOf(kind === "bad-request" ? withInnermost(found, chain) : found.message) };
   }
   const main = chain.find(({ message }) => message.startsWith(MAIN_CAUSED));
-  if (main !== undefined) return { kind: "main-threw", line: lineOf(describeMain(main, chain)) };
+  if (main !== undefined) return { kind: "main-threw", line: `main() failed: ${lineOf(withInnermost(main, chain))}` };
   const innermost = chain.findLast(({ message }) => message !== "") ?? chain.at(-1);
   return { kind: "other", line: innermost === undefined ? "no reason given" : lineOf(describe(innermost)) };
 }
 
 const MAIN_CAUSED = "The main method caused an error: ";
 
-function describeMain(main: Throwable, chain: readonly Throwable[]): string {
+function withInnermost(found: Throwable, chain: readonly Throwable[]): string {
   const innermost = chain.at(-1);
-  if (innermost === undefined || innermost.message === "" || main.message.includes(innermost.message)) return main.message;
-  return `${main.message} (${describe(innermost)})`;
+  if (innermost === undefined || innermost.message === "" || found.message.includes(innermost.message)) return found.message;
+  return `${found.message} (${describe(innermost)})`;
 }
+
+/** Whose message says it all; the REST layer's own wrappers. */
+const SILENT = new Set([
+  "RestHandlerException",
+  "NotFoundException",
+  "FlinkJobNotFoundException",
+  "CompletionException",
+  "FlinkException",
+]);
 
 function describe({ className, message }: Throwable): string {
   const simple = className.split(/[.$]/).at(-1) ?? "";
-  if (simple === "") return message;
-  return message === "" ? simple : `${simple}: ${message}`;
+  if (message === "") return simple;
+  return simple === "" || SILENT.has(simple) ? message : `${simple}: ${message}`;
 }
 
 /** The throwables of a printed stack trace, outermost first. Messages may have several lines; a text without any class is one message. */
@@ -105,6 +113,8 @@ function throwableOf(head: string): Throwable {
   }
 }
 
+/** Without package names of exceptions, and without the frame that Flink puts around what main() did or could not do. */
 function lineOf(text: string): string {
-  return oneLine(text.replaceAll(/\b(?:[a-z_]\w*\.){2,}(?=[A-Z]\w*(?:Exception|Error)\b)/g, ""), 500);
+  const said = text.startsWith(MAIN_CAUSED) ? text.slice(MAIN_CAUSED.length) : text;
+  return oneLine(said.replaceAll(/\b(?:[a-z_]\w*\.){2,}(?=[A-Z]\w*(?:Exception|Error)\b)/g, ""), 500);
 }

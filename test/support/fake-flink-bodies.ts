@@ -156,6 +156,10 @@ export const bodies = {
     refused(409, `Job cancellation failed because the job has already reached another terminal state (${state}).`),
   unknownTrigger: (triggerId: string): FakeAnswer =>
     refused(404, `There is no savepoint operation with triggerId=${triggerId} for job.`),
+  unknownDisposal: (): FakeAnswer => {
+    const message = "Operation not found under key: org.apache.flink.runtime.rest.handler.async.OperationKey@2efe671";
+    return { status: 404, body: { errors: [stackTrace(`org.apache.flink.runtime.rest.NotFoundException: ${message}`)] } };
+  },
   noSavepointDir: (isV120: boolean): FakeAnswer => {
     const key = isV120 ? "execution.checkpointing.savepoint-dir" : "state.savepoints.dir";
     return refused(400, `Config key [${key}] is not set. Property [targetDirectory] must be provided.`);

@@ -45,7 +45,7 @@ const ROUTES: readonly (readonly [string, RegExp, Handler])[] = [
   ],
   ["GET", /^\/jobs\/([^/]+)\/savepoints\/([^/]+)$/, (cluster, _, id = "", triggerId = "") => operation(cluster, id, triggerId)],
   ["POST", /^\/savepoint-disposal$/, dispose],
-  ["GET", /^\/savepoint-disposal\/([^/]+)$/, (cluster, _, triggerId = "") => operation(cluster, "disposal", triggerId)],
+  ["GET", /^\/savepoint-disposal\/([^/]+)$/, (cluster, _, triggerId = "") => disposal(cluster, triggerId)],
   ["GET", /^\/jobs\/([^/]+)\/resource-requirements$/, (cluster, _, id = "") => readRequirements(cluster, id)],
   ["PUT", /^\/jobs\/([^/]+)\/resource-requirements$/, (cluster, request, id = "") => putRequirements(cluster, request, id)],
 ];
@@ -152,6 +152,11 @@ function trigger(
 function operation(cluster: FakeCluster, flinkJobId: string, triggerId: string): FakeAnswer {
   const found = cluster.operation(flinkJobId, triggerId);
   return found === undefined ? bodies.unknownTrigger(triggerId) : ok(view.operationView(found.result));
+}
+
+function disposal(cluster: FakeCluster, triggerId: string): FakeAnswer {
+  const found = cluster.operation("disposal", triggerId);
+  return found === undefined ? bodies.unknownDisposal() : ok(view.operationView(found.result));
 }
 
 function dispose(cluster: FakeCluster, request: FakeRequest): FakeAnswer {

@@ -61,6 +61,8 @@ export function taskManagersView(cluster: FakeCluster): unknown {
 }
 
 export function taskManagerView(cluster: FakeCluster): unknown {
+  if (cluster.minor < 117)
+    return { id: TASK_MANAGER_ID, slotsNumber: cluster.slots, freeSlots: Math.max(0, cluster.slotsFree()), allocatedSlots: [] };
   const allocatedSlots = cluster
     .live()
     .flatMap(({ flinkJobId, parallelism }) => Array.from({ length: parallelism }, () => ({ jobId: flinkJobId, resource: {} })));

@@ -141,7 +141,8 @@ export function describeFlinkContract(version: string, start: (version: string) 
         timeoutMs: 120_000,
         retained: true,
       });
-      expect((await client.readSlotHolders(signal)).get(flinkJobId)).toBe(2);
+      const holders = await client.readSlotHolders(signal);
+      expect(holders?.get(flinkJobId)).toBe(version.startsWith("1.16") ? undefined : 2);
       expect(await readFile(out, "utf8")).toContain(`main [--rate, 500, --name, ${name}, --out, ${out}]`);
 
       const completed = await eventually(async () => {
@@ -219,7 +220,7 @@ export function describeFlinkContract(version: string, start: (version: string) 
         "bad-option",
         /Could not parse value 'soon' for key 'execution.checkpointing.interval'/,
       ],
-      ["an id that is none", { flinkJobId: "zz" }, "bad-request", /JarRunRequestBody/],
+      ["an id that is none", { flinkJobId: "zz" }, "bad-request", /JarRunRequestBody.*"zz"/],
     ])("refuses %s", async (_, options, kind, line) => {
       const flinkJobId = options.flinkJobId ?? newId();
       const refusal = await refusalOf({ flinkJobId, ...options });

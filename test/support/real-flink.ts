@@ -1,0 +1,322 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { fetchWithMaven } from "./maven.ts";
+
+export interface RealFlinkOptions {
+  readonly version: string;
+  /** Of each TaskManager; 4 by default. */
+  readonly slots?: number;
+  /** 1 by default. */
+  readonly taskManagers?: number;
+  /** More of Flink's own configuration, or other than ours. */
+  readonly config?: Readonly<Record<string, string>>;
+  /** Directories that outlive this cluster, for one that is to be followed by another; by default its own. */
+  readonly stateDir?: string;
+  readonly onProgress?: (sentence: string) => void;
+}
+
+/** A session cluster of real processes on this machine: one JobManager, some TaskManagers, all on the loopback interface. */
+export interface RealFlink {
+  readonly url: URL;
+  readonly version: string;
+  /** Of all TaskManagers that were started with it. */
+  readonly slots: number;
+  readonly checkpointsDir: string;
+  readonly savepointsDir: string;
+  /** kill -9: what was in memory is lost. Ends when the process is gone. */
+  killJobManager(): Promise<void>;
+  /** A new JobManager in the place of the one that was killed; ends when all slots are registered and free. */
+  restartJobManager(): Promise<void>;
+  killTaskManager(index?: number): Promise<void>;
+  /** One more TaskManager; ends when its slots are registered. */
+  startTaskManager(): Promise<void>;
+  /** What a process printed, for the text of an error. */
+  readLogs(): Promise<string>;
+  /** Ends all processes, waits until they are gone, removes the folders. */
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 90_000;
+
+export async function startRealFlink(options: RealFlinkOptions): Promise<RealFlink> {
+  const lib = await fetchWithMaven(options.version, options.onProgress === undefined ? {} : { onProgress: options.onProgress });
+  const folder = await mkdtemp(join(tmpdir(), `penstock-flink-${options.version}-`));
+  const cluster = new LocalCluster(options, lib, folder, await freePorts(2));
+  try {
+    await cluster.start();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    await cluster.kill();
+    throw new Error(
+      `Flink ${options.version} did not start: ${reason}\nIts logs are in ${folder}; the last lines:\n${await cluster.readLogs()}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return cluster;
+}
+
+/** One process of the cluster with the file that holds what it prints. */
+interface Running {
+  readonly process: ChildProcess;
+  readonly ended: Promise<unknown>;
+  readonly log: string;
+}
+
+class LocalCluster implements RealFlink {
+  readonly url: URL;
+  readonly version: string;
+  readonly slots: number;
+  readonly checkpointsDir: string;
+  readonly savepointsDir: string;
+  readonly #options: RealFlinkOptions;
+  readonly #lib: string;
+  readonly #folder: string;
+  readonly #stateDir: string;
+  readonly #ports: readonly number[];
+  readonly #slotsEach: number;
+  readonly #taskManagers: (Running | undefined)[] = [];
+  #jobManager: Running | undefined;
+  #starts = 0;
+
+  constructor(options: RealFlinkOptions, lib: string, folder: string, ports: readonly number[]) {
+    this.#options = options;
+    this.#lib = lib;
+    this.#folder = folder;
+    this.#ports = ports;
+    this.#stateDir = options.stateDir ?? join(folder, "state");
+    this.#slotsEach = options.slots ?? 4;
+    this.version = options.version;
+    this.slots = this.#slotsEach * (options.taskManagers ?? 1);
+    this.url = new URL(`http://127.0.0.1:${ports[0]}/`);
+    this.checkpointsDir = pathToFileURL(join(this.#stateDir, "checkpoints")).href;
+    this.savepointsDir = pathToFileURL(join(this.#stateDir, "savepoints")).href;
+  }
+
+  async start(): Promise<void> {
+    await this.#writeConfig();
+    this.#options.onProgress?.(`Flink ${this.version} starts on ${this.url.href}`);
+    this.#startJobManager();
+    for (let index = 0; index < (this.#options.taskManagers ?? 1); index += 1) this.#launchTaskManager();
+    await this.#untilSlots((total) => total === this.slots, `all ${this.slots} slots are registered`);
+  }
+
+  async killJobManager(): Promise<void> {
+    await killed(this.#jobManager);
+    this.#jobManager = undefined;
+  }
+
+  async restartJobManager(): Promise<void> {
+    if (this.#jobManager !== undefined) throw new Error("the JobManager still runs: kill it first");
+    this.#startJobManager();
+    const living = this.#taskManagers.filter((running) => running !== undefined).length * this.#slotsEach;
+    await this.#untilSlots((total, free) => total === living && free === living, `all ${living} slots are registered and free`);
+  }
+
+  async killTaskManager(index = 0): Promise<void> {
+    await killed(this.#taskManagers[index]);
+    this.#taskManagers[index] = undefined;
+  }
+
+  async startTaskManager(): Promise<void> {
+    const before = (await this.#readSlots()).total;
+    this.#launchTaskManager();
+    await this.#untilSlots((total) => total >= before + this.#slotsEach, `${this.#slotsEach} more slots are registered`);
+  }
+
+  async readLogs(): Promise<string> {
+    const all = [this.#jobManager, ...this.#taskManagers].filter((running) => running !== undefined);
+    const texts = await Promise.all(
+      all.map(async ({ log }) => `${log}:\n${(await readFile(log, "utf8")).split("\n").slice(-15).join("\n")}`),
+    );
+    return texts.join("\n");
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Ends the processes; the folders stay for whoever wants to read the logs. */
+  async kill(): Promise<void> {
+    await Promise.all([this.#jobManager, ...this.#taskManagers].map(killed));
+  }
+
+  #startJobManager(): void {
+    const main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint";
+    this.#jobManager = this.#launch("jobmanager", [], main);
+  }
+
+  #launchTaskManager(): void {
+    const main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner";
+    const running = this.#launch("taskmanager", ["-XX:MaxDirectMemorySize=128m"], main);
+    const place = this.#taskManagers.indexOf(undefined);
+    if (place < 0) this.#taskManagers.push(running);
+    else this.#taskManagers[place] = running;
+  }
+
+  #launch(role: string, jvmOptions: readonly string[], main: string): Running {
+    this.#starts += 1;
+    const log = join(this.#folder, "log", `${role}-${this.#starts}.log`);
+    const output = openSync(log, "a");
+    const args = [
+      ...JVM_OPTIONS,
+      ...jvmOptions,
+      `-Dlog4j.configurationFile=${pathToFileURL(join(this.#folder, "conf/log4j.properties")).href}`,
+      `-Dlog.file=${log}`,
+      "-cp",
+      join(this.#lib, "*"),
+      main,
+      "--configDir",
+      join(this.#folder, "conf"),
+    ];
+    try {
+      // Not detached: should this process be ended by its terminal, so are they.
+      const child = spawn("java", args, { cwd: this.#folder, stdio: ["ignore", output, output] });
+      return { process: child, ended: Promise.race([once(child, "exit"), once(child, "error")]), log };
+    } finally {
+      closeSync(output);
+    }
+  }
+
+  async #writeConfig(): Promise<void> {
+    const folders = ["conf", "log", "tmp", "web", "upload"].map((name) => join(this.#folder, name));
+    for (const name of [...folders, join(this.#stateDir, "checkpoints"), join(this.#stateDir, "savepoints")]) {
+      await mkdir(name, { recursive: true });
+    }
+    const entries = { ...this.#configuration(), ...this.#options.config };
+    const text = Object.entries(entries).map(([key, value]) => `${key}: ${value}\n`);
+    const file = this.version.startsWith("1.") ? "flink-conf.yaml" : "config.yaml";
+    await writeFile(join(this.#folder, "conf", file), text.join(""));
+    await writeFile(join(this.#folder, "conf/log4j.properties"), LOG4J);
+  }
+
+  #configuration(): Readonly<Record<string, string>> {
+    const [restPort, rpcPort] = this.#ports;
+    return {
+      "jobmanager.rpc.address": "127.0.0.1",
+      "jobmanager.rpc.port": String(rpcPort),
+      "jobmanager.bind-host": "127.0.0.1",
+      "rest.address": "127.0.0.1",
+      "rest.bind-address": "127.0.0.1",
+      "rest.port": String(restPort),
+      "taskmanager.host": "127.0.0.1",
+      "taskmanager.bind-host": "127.0.0.1",
+      "taskmanager.numberOfTaskSlots": String(this.#slotsEach),
+      ...TASK_MANAGER_MEMORY,
+      "io.tmp.dirs": join(this.#folder, "tmp"),
+      "web.tmpdir": join(this.#folder, "web"),
+      "web.upload.dir": join(this.#folder, "upload"),
+      "state.checkpoints.dir": this.checkpointsDir,
+      "state.savepoints.dir": this.savepointsDir,
+      // Without it a TaskManager that comes up before its JobManager waits 10 s.
+      "cluster.registration.error-delay": "200",
+      // What /jobs/:id shows is not older than that.
+      "web.refresh-interval": "300",
+      "rest.cache.checkpoint-statistics.timeout": "300",
+      "heartbeat.interval": "1000",
+      "heartbeat.timeout": "6000",
+      "taskmanager.slot.timeout": "6000",
+    };
+  }
+
+  async #untilSlots(isReached: (total: number, free: number) => boolean, what: string): Promise<void> {
+    const deadline = Date.now() + START_TIMEOUT_MS;
+    while (Date.now() < deadline) {
+      this.#throwIfEnded();
+      const { total, free } = await this.#readSlots();
+      if (isReached(total, free)) return;
+      await delay(100);
+    }
+    throw new Error(`after ${START_TIMEOUT_MS / 1000} s it is not so that ${what}`);
+  }
+
+  async #readSlots(): Promise<{ readonly total: number; readonly free: number }> {
+    try {
+      const response = await fetch(new URL("overview", this.url), { signal: AbortSignal.timeout(2000) });
+      const overview = Object(await response.json()) as Readonly<Record<string, unknown>>;
+      return { total: Number(overview["slots-total"] ?? 0), free: Number(overview["slots-available"] ?? 0) };
+    } catch {
+      return { total: 0, free: 0 }; // Not up yet, or electing its leader: the caller asks again until its time is over.
+    }
+  }
+
+  #throwIfEnded(): void {
+    for (const running of [this.#jobManager, ...this.#taskManagers]) {
+      if (running === undefined || running.process.exitCode === null) continue;
+      throw new Error(`${running.log} belongs to a process that ended with status ${running.process.exitCode}`);
+    }
+  }
+}
+
+async function killed(running: Running | undefined): Promise<void> {
+  if (running === undefined) return;
+  running.process.kill("SIGKILL");
+  await running.ended;
+}
+
+/** Ports that are free now; all are held until the last one is known, so that they differ. */
+async function freePorts(count: number): Promise<readonly number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer().listen(0, "127.0.0.1");
+      await once(server, "listening");
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(
+    servers.map(async (server) => {
+      server.close();
+      await once(server, "close");
+    }),
+  );
+  return ports;
+}
+
+/** As small as our tiny jobs allow, quick to start, and open for Flink's reflection on Java 17. */
+const JVM_OPTIONS: readonly string[] = [
+  "-Xmx192m",
+  "-XX:MaxMetaspaceSize=256m",
+  "-XX:+UseSerialGC",
+  "-XX:TieredStopAtLevel=1",
+  "-Xss512k",
+  ...["java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5"].map(
+    (name) => `--add-exports=${name}=ALL-UNNAMED`,
+  ),
+  ..."lang net io nio lang.reflect text time util util.concurrent util.concurrent.atomic util.concurrent.locks"
+    .split(" ")
+    .map((name) => `--add-opens=java.base/java.${name}=ALL-UNNAMED`),
+  "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+];
+
+/** Flink's start scripts would compute these; without them all have to be given. */
+const TASK_MANAGER_MEMORY: Readonly<Record<string, string>> = {
+  "taskmanager.cpu.cores": "1",
+  "taskmanager.memory.framework.heap.size": "64m",
+  "taskmanager.memory.framework.off-heap.size": "32m",
+  "taskmanager.memory.task.heap.size": "64m",
+  "taskmanager.memory.task.off-heap.size": "0m",
+  "taskmanager.memory.managed.size": "32m",
+  "taskmanager.memory.network.min": "16m",
+  "taskmanager.memory.network.max": "16m",
+  "taskmanager.memory.jvm-metaspace.size": "128m",
+  "taskmanager.memory.jvm-overhead.min": "64m",
+  "taskmanager.memory.jvm-overhead.max": "64m",
+};
+
+const LOG4J = `rootLogger.level = INFO
+rootLogger.appenderRef.stdout.ref = stdout
+appender.stdout.name = stdout
+appender.stdout.type = CONSOLE
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = %d{HH:mm:ss,SSS} %-5p %-40.40c{1.} %m%n
+`;
