@@ -66,6 +66,20 @@ function withJobs(...jobs: readonly ListedJobOverrides[]): ClusterOverrides {
 }
 
 const RESTARTED = "second";
+const live = (attempt: number, more: ListedJobOverrides = {}) => ({ flinkJobId: anAttempt(attempt), ...more });
+
+const failed = (detail: ListedJobOverrides["detail"] = { rootCause: "no class" }) => [
+  aReachableCluster(withJobs({ state: "FAILED", detail })),
+];
+
+const announcedAt = (text: string, attempt = 1) => ({ record: anAnnouncedRecord({ announcedAt: text, attempt }) });
+
+const restarted = (restorePoints: ClusterOverrides["restorePoints"] = {}, more: ClusterOverrides = {}) => [
+  aReachableCluster({ incarnation: RESTARTED, restorePoints, ...more }),
+];
+
+const endedAttempt = (attempt: number): ClusterOverrides => withJobs({ flinkJobId: anAttempt(attempt), state: "FAILED" });
+
 const REFUSED = { kind: "refused", reason: "ProgramFailed", because: "no broker", failures: 1 } as const;
 const UNKNOWN = { kind: "unknown", because: "no answer within 2m", failures: 1 } as const;
 
@@ -230,11 +244,10 @@ describe("a Job that is new", () => {
   });
 
   it("counts attempts on every cluster of its zone, and on no other", () => {
-    const listed = (attempt: number) => withJobs({ flinkJobId: anAttempt(attempt), state: "FAILED" });
     const clusters = [
       aReachableCluster(),
-      aReachableCluster({ name: "full", slots: { free: 0 }, ...listed(3) }),
-      aReachableCluster({ name: "far", zone: "elsewhere", ...listed(9) }),
+      aReachableCluster({ name: "full", slots: { free: 0 }, ...endedAttempt(3) }),
+      aReachableCluster({ name: "far", zone: "elsewhere", ...endedAttempt(9) }),
     ];
     expect(decideFor({}, { clusters })).toMatchObject({ kind: "start", operation: { attempt: 4 } });
   });
@@ -252,8 +265,6 @@ describe("a Job that is new", () => {
 });
 
 describe("a Job that runs although no record knows of it", () => {
-  const live = (attempt: number, more: ListedJobOverrides = {}) => ({ flinkJobId: anAttempt(attempt), ...more });
-
   it("is adopted", () => {
     const decision = decideFor({}, { clusters: [aReachableCluster(withJobs(live(3, { detail: { parallelism: 4 } })))] });
     expect(decision).toMatchObject({ kind: "adopt", because: `it already runs on main as ${anAttempt(3)}` });
@@ -459,10 +470,6 @@ describe("a start that Flink refused, once what it was refused for was changed",
 
 describe("an attempt that failed before it ran", () => {
   const LONG_AGO = "2026-11-22T11:00:00Z";
-  const failed = (detail: ListedJobOverrides["detail"] = { rootCause: "no class" }) => [
-    aReachableCluster(withJobs({ state: "FAILED", detail })),
-  ];
-  const announcedAt = (text: string, attempt = 1) => ({ record: anAnnouncedRecord({ announcedAt: text, attempt }) });
 
   it("is followed by the next one", () => {
     expect(decideAnnounced({ clusters: failed() }, announcedAt(LONG_AGO))).toMatchObject({
@@ -542,10 +549,6 @@ describe("an attempt that failed before it ran", () => {
 });
 
 describe("a start whose cluster was restarted meanwhile", () => {
-  const restarted = (restorePoints: ClusterOverrides["restorePoints"] = {}, more: ClusterOverrides = {}) => [
-    aReachableCluster({ incarnation: RESTARTED, restorePoints, ...more }),
-  ];
-
   it("looks first whether it left a checkpoint", () => {
     expect(decideAnnounced({ clusters: restarted() })).toMatchObject({
       kind: "await",
