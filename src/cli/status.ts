@@ -101,7 +101,7 @@ function printText(io: Io, read: StatusRead, records: readonly ResourceRecord[],
   for (const problem of read.view.unreadable.values())
     printLine(io.stdout, paint(io, io.stdout, "red", `${problem.file} cannot be understood: ${problem.message}`));
   printLine(io.stdout);
-  const header = ["KIND", "NAME", "PHASE", "RUNS ON", ""].map((title) => paint(io, io.stdout, "bold", title));
+  const header = ["KIND", "NAME", "PHASE", "RUNS ON", "WHAT IS MISSING"].map((title) => paint(io, io.stdout, "bold", title));
   for (const line of formatTable([header, ...records.map((record) => rowOf(io, record))])) printLine(io.stdout, line);
   if (inDetail) for (const record of records) printDetail(io, record);
 }

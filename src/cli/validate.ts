@@ -1,11 +1,11 @@
-import { resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { watch } from "chokidar";
 import { formatProblem, sortProblems, type Problem } from "../common/problem.ts";
 import { messageOf } from "../common/errors.ts";
 import { countOf } from "../common/text.ts";
 import { parseManifests } from "../model/parse-manifests.ts";
 import { paint, printLine, type ExitStatus, type Io } from "./io.ts";
-import { findMissingSources, readManifestFolder, type ManifestFolder } from "./manifest-folder.ts";
+import { findMissingSources, readManifestFolders, type ManifestFolder } from "./manifest-folder.ts";
 
 export interface ValidateOptions {
   readonly watch: boolean;
@@ -24,17 +24,30 @@ export async function validate(io: Io, paths: readonly string[], options: Valida
 }
 
 async function validateOnce(io: Io, places: readonly string[], options: ValidateOptions): Promise<ExitStatus> {
-  let read: ManifestFolder;
+  let folders: readonly ManifestFolder[];
   try {
-    read = await readManifestFolder(places, io.folder, io.stop);
+    folders = await readManifestFolders(places, io.folder, io.stop);
   } catch (error) {
     printLine(io.stderr, messageOf(error));
     return 2;
   }
-  const parsed = parseManifests(read.files, undefined, read.others);
-  const problems = sortProblems([...parsed.problems, ...(await findMissingSources(parsed.manifests, read, io.folder))]);
-  report(io, problems, read.files.length, parsed.manifests.length, options);
+  const problems: Problem[] = [];
+  let resources = 0;
+  let files = 0;
+  for (const folder of folders) {
+    const parsed = parseManifests(folder.files, undefined, folder.others);
+    const missing = await findMissingSources(parsed.manifests, folder.root);
+    problems.push(...[...parsed.problems, ...missing].map((problem) => seenFrom(io.folder, folder.root, problem)));
+    resources += parsed.manifests.length;
+    files += folder.files.length;
+  }
+  report(io, sortProblems(problems), files, resources, options);
   return problems.length === 0 ? 0 : 1;
+}
+
+/** With the path that a terminal can open from where the command was called. */
+function seenFrom(base: string, root: string, problem: Problem): Problem {
+  return { ...problem, file: relative(base, join(root, problem.file)) };
 }
 
 function report(io: Io, problems: readonly Problem[], files: number, resources: number, options: ValidateOptions): void {
