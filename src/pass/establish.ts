@@ -32,9 +32,12 @@ export interface EstablishInput {
   readonly traces: readonly Traces[];
 }
 
-/** A first run needs proof: all clusters answer, none lists a job of this instance, and no directory of theirs holds a trace of one. */
+/**
+ * A first run needs proof: all clusters answer, none lists a job of this instance, and no directory of theirs holds a trace of one. A
+ * cluster that is gone for good has to leave the configuration.
+ */
 export function establish(input: EstablishInput): Establishment {
-  if (input.branchKnown || input.rebuild) return { kind: "known" };
+  if (input.branchKnown) return { kind: "known" };
   const unreachable = input.clusters.filter(({ kind }) => kind === "unreachable");
   if (unreachable.length > 0) {
     const names = listOf(unreachable.map(({ name }) => name));
@@ -43,6 +46,8 @@ export function establish(input: EstablishInput): Establishment {
       because: `branch ${input.branch} does not exist, and whether anything of instance ${input.instance} runs cannot be told before ${names} can be reached`,
     };
   }
+  // Only now: whatever a person says, a job that runs where nobody can look would be started a second time.
+  if (input.rebuild) return { kind: "known" };
   const evidence = findEvidence(input);
   if (evidence === undefined) return { kind: "known" };
   return { kind: "lost", because: lostBecause(input, evidence) };
