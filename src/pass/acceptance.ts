@@ -1,3 +1,4 @@
+import { canonicalJson } from "../common/hash.ts";
 import { listOf } from "../common/text.ts";
 import { specDigits } from "../model/canonical-spec.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
@@ -64,7 +65,7 @@ export function acceptanceOfArtifact(artifact: DesiredArtifact): Acceptance {
   if (record?.status.sha256 === undefined) return ACCEPTED;
   if (declared.kind === "absent")
     return refused("DeletionNotYetActedOn", "the manifest is gone; deleting an Artifact that Jobs use is not yet acted on");
-  if (JSON.stringify(declared.manifest.spec) !== JSON.stringify(record.spec)) {
+  if (canonicalJson(declared.manifest.spec) !== canonicalJson(record.spec)) {
     return refused(
       "SpecChanged",
       "a Ready Artifact is immutable; put the manifest back, and declare an Artifact with a new name for what is different",
