@@ -73,6 +73,7 @@ export class SnapshotReader {
       const head = await this.#manifests.readHead(signal);
       const moved = describeHead(head) !== describeHead(this.#head);
       this.#head = head;
+      if (moved && head.kind === "at") this.#log.debug({ commit: head.oid }, "branch moved");
       const recovered = this.#recover(troubleOf(head));
       return moved || recovered;
     } catch (error) {
