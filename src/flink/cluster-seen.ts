@@ -1,4 +1,6 @@
-import type { ClusterRef, RestorePoint } from "../model/status.ts";
+import type { ClusterRef } from "../model/status.ts";
+import type { FlinkVertex } from "./responses.ts";
+import type { RestorePointEntry } from "./restore-directories.ts";
 
 /** What one look at a cluster showed. Not to be reached is a state, not an exception. */
 export type ClusterSeen = ReachableCluster | UnreachableCluster;
@@ -26,18 +28,23 @@ export interface ReachableCluster {
   /** False with `web.submit.enable: false`: then no jar can be uploaded or run. */
   readonly webSubmit: boolean;
   readonly highAvailability: boolean;
+  /** As configured, in lower case: `default`, `adaptive`. */
+  readonly scheduler: string;
+  /** The parallelism of a running job can be changed without a stop. */
+  readonly inPlaceRescale: boolean;
   readonly checkpointsDir: string | undefined;
   readonly savepointsDir: string | undefined;
   readonly slots: SlotsSeen;
   /** All jobs that Flink lists, ours or not, ended ones included, by Flink job id. */
   readonly jobs: ReadonlyMap<string, FlinkJobSeen>;
-  /** What lies in the checkpoint and savepoint directories, for the Flink job ids that were asked about. */
+  /** What lies in the checkpoint and savepoint directories, by the prefix of Flink job ids that was asked about. */
   readonly restorePoints: ReadonlyMap<string, RestorePointsSeen>;
 }
 
 export type RestorePointsSeen =
-  | { readonly kind: "none" }
-  | { readonly kind: "found"; readonly newest: RestorePoint }
+  /** Complete ones only; by attempt, then by time, so that the last one is the newest. */
+  | { readonly kind: "listed"; readonly entries: readonly RestorePointEntry[] }
+  /** Never the same as none. */
   | { readonly kind: "cannot-tell"; readonly because: string };
 
 export interface SlotsSeen {
@@ -61,6 +68,8 @@ export interface FlinkJobSeen {
 export interface FlinkJobDetail {
   /** The largest vertex: what is reached. */
   readonly parallelism: number;
+  readonly vertices: readonly Pick<FlinkVertex, "id" | "parallelism" | "maxParallelism">[];
+  readonly startedAtMs: number;
   readonly checkpoints: { readonly completed: number; readonly latestPath: string | undefined; readonly enabled: boolean };
   /** Why Flink last failed it, in one line. */
   readonly rootCause: string | undefined;

@@ -1,9 +1,10 @@
 import type { Clock } from "../common/clock.ts";
 import { isAbort, messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
+import { compareText } from "../common/problem.ts";
 import { oneLine } from "../common/text.ts";
 import type { ClusterConfig } from "../config/config.ts";
-import { isOurs } from "../model/flink-job-id.ts";
+import { isOurs, parseFlinkJobId } from "../model/flink-job-id.ts";
 import {
   hasEnded,
   isHealthy,
@@ -14,16 +15,17 @@ import {
   type RestorePointsSeen,
   type SlotsSeen,
 } from "./cluster-seen.ts";
+import { supportsResourceRequirements } from "./cluster-version.ts";
 import type { FlinkClient } from "./flink-client.ts";
 import type { FlinkConfig, FlinkJobSummary, JobManagerConfig } from "./responses.ts";
-import { listRestorePoints } from "./restore-directories.ts";
+import { listRestorePoints, type RestorePointEntry } from "./restore-directories.ts";
 
 export interface LookRequest {
   /** What was seen is good enough when it is not older than this. */
   readonly maxAgeMs: number;
   /** Somebody wants to start a job: the slots have to be fresh. */
   readonly slots: boolean;
-  /** Flink job ids whose checkpoint and savepoint directories are to be listed. */
+  /** Prefixes of Flink job ids whose checkpoint and savepoint directories are to be listed; a whole id is one as well. */
   readonly restorePointsOf: readonly string[];
 }
 
@@ -112,7 +114,7 @@ export class Cluster {
   }
 
   /** What the cluster's directories hold of this instance. Without directories no checkpoint outlives its JobManager, so there is none. */
-  async readTraces(prefix: string, signal: AbortSignal): Promise<RestorePointsSeen> {
+  async readRestorePoints(prefix: string, signal: AbortSignal): Promise<RestorePointsSeen> {
     return this.#restorePointsOf(prefix, await this.#readIdentity(false, signal), signal);
   }
 
@@ -159,6 +161,8 @@ export class Cluster {
       flinkVersion: sure.config.flinkVersion,
       webSubmit: sure.config.features.webSubmit,
       highAvailability: sure.jobManager.highAvailability.toUpperCase() !== "NONE",
+      scheduler: sure.jobManager.scheduler,
+      inPlaceRescale: sure.config.features.webRescale && supportsResourceRequirements(sure.config.flinkVersion),
       checkpointsDir,
       savepointsDir,
       slots: await this.#withHolders(slots, seenJobs, request.slots, signal),
@@ -209,6 +213,8 @@ export class Cluster {
     if (job === undefined) return known?.detail;
     const detail: FlinkJobDetail = {
       parallelism: Math.max(0, ...job.vertices.map((vertex) => vertex.parallelism)),
+      vertices: job.vertices.map(({ id: vertex, parallelism, maxParallelism }) => ({ id: vertex, parallelism, maxParallelism })),
+      startedAtMs: job.startTimeMs,
       checkpoints: {
         completed: checkpoints?.counts.completed ?? 0,
         latestPath: (checkpoints?.latestCompleted ?? checkpoints?.latestSavepoint)?.externalPath,
@@ -258,18 +264,25 @@ export class Cluster {
 
   async #restorePointsOf(prefix: string, identity: Identity, signal: AbortSignal): Promise<RestorePointsSeen> {
     const { checkpointsDir, savepointsDir } = this.#directories(identity);
-    const dirs = [checkpointsDir, savepointsDir].filter((dir) => dir !== undefined);
-    const lists = await Promise.all(dirs.map(async (dir) => listRestorePoints(dir, prefix, signal)));
+    const dirs = new Set([checkpointsDir, savepointsDir].filter((dir) => dir !== undefined));
+    const lists = await Promise.all([...dirs].map(async (dir) => listRestorePoints(dir, prefix, signal)));
     for (const list of lists) if (list.kind === "cannot-list") return { kind: "cannot-tell", because: list.because };
     const entries = lists.flatMap((list) => (list.kind === "listed" ? list.entries : []));
-    const newest = entries.at(-1);
-    return newest === undefined ? { kind: "none" } : { kind: "found", newest: { kind: newest.kind, uri: newest.uri } };
+    return { kind: "listed", entries: entries.sort(byAttemptAndTime) };
   }
 
   #unreachable(because: string): ClusterSeen {
     this.#unreachableSinceMs ??= this.#clock.now();
     return { kind: "unreachable", zone: this.zone, name: this.name, url: this.url, because, sinceMs: this.#unreachableSinceMs };
   }
+}
+
+function byAttemptAndTime(a: RestorePointEntry, b: RestorePointEntry): number {
+  return attemptOf(a) - attemptOf(b) || a.writtenAtMs - b.writtenAtMs || compareText(a.uri, b.uri);
+}
+
+function attemptOf({ flinkJobId }: RestorePointEntry): number {
+  return parseFlinkJobId(flinkJobId)?.attempt ?? 0;
 }
 
 /** Undefined when it takes longer. The timer holds no process up and is gone as soon as the answer is there. */

@@ -1,9 +1,8 @@
-import { opendir, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { messageOf } from "../common/errors.ts";
 import { compareText } from "../common/problem.ts";
 import { oneLine } from "../common/text.ts";
+import { fileFolders, isFileUri } from "./file-folders.ts";
+import { parentOf, type Folders } from "./folders.ts";
 
 /** A checkpoint or savepoint that is complete: its `_metadata` is there. */
 export type RestorePointEntry =
@@ -33,8 +32,10 @@ export type RestoreDirectory =
   /** Nothing is known about what is there; never the same as empty. */
   | { readonly kind: "cannot-list"; readonly because: string };
 
-/** More folders than that in one place are nothing that a job of Flink makes. */
-const MAX_ENTRIES = 20_000;
+export type SavepointFound =
+  | { readonly kind: "saved"; readonly uri: string; readonly writtenAtMs: number }
+  | { readonly kind: "none" }
+  | { readonly kind: "cannot-tell"; readonly because: string };
 
 /**
  * Lists a checkpoint or savepoint directory of Flink, which may be one and the same: `<job>/chk-<n>/_metadata`,
@@ -46,111 +47,98 @@ export async function listRestorePoints(
   flinkJobIdPrefix: string,
   signal: AbortSignal,
 ): Promise<RestoreDirectory> {
-  const root = pathOf(dirUri);
-  if (root === undefined) return cannotList(`${oneLine(dirUri, 200)} is not a file:// directory, and no other can be listed yet`);
+  const read = await reading(dirUri, signal, async (folders, root) => listRoot(folders, root, flinkJobIdPrefix, signal));
+  return read.kind === "read" ? read.value : { kind: "cannot-list", because: read.because };
+}
+
+/** The complete savepoint in the target directory of one operation; of several the newest. Never throws but for the signal. */
+export async function findSavepoint(targetDirectory: string, signal: AbortSignal): Promise<SavepointFound> {
+  const read = await reading(targetDirectory, signal, async (folders, folder) => {
+    const saved = await savepointIn(folders, folder, signal);
+    if (saved !== undefined) return { kind: "saved" as const, ...saved };
+    if (await isInSight(folders, folder, signal)) return { kind: "none" as const };
+    return { kind: "cannot-tell" as const, because: outOfSight(folder) };
+  });
+  return read.kind === "read" ? read.value : { kind: "cannot-tell", because: read.because };
+}
+
+type Read<T> = { readonly kind: "read"; readonly value: T } | { readonly kind: "failed"; readonly because: string };
+
+async function reading<T>(
+  dirUri: string,
+  signal: AbortSignal,
+  read: (folders: Folders, root: string) => Promise<T>,
+): Promise<Read<T>> {
+  if (!isFileUri(dirUri))
+    return { kind: "failed", because: `${oneLine(dirUri, 200)} is not a file:// directory, and no other can be listed yet` };
   try {
-    return await untilAborted(listRoot(dirUri.replace(/\/+$/, ""), root, flinkJobIdPrefix, signal), signal);
+    return { kind: "read", value: await untilAborted(read(fileFolders, dirUri.replace(/\/+$/, "")), signal) };
   } catch (error) {
     signal.throwIfAborted();
-    return cannotList(`${oneLine(dirUri, 200)} cannot be listed: ${oneLine(messageOf(error), 200)}`);
+    return { kind: "failed", because: `${oneLine(dirUri, 200)} cannot be listed: ${oneLine(messageOf(error), 200)}` };
   }
 }
 
-async function listRoot(uri: string, root: string, prefix: string, signal: AbortSignal): Promise<RestoreDirectory> {
-  const folders = await namesIn(root, signal);
-  if (folders === undefined) return missingRoot(uri, root);
-  const flinkJobIds = folders.filter((name) => /^[0-9a-f]{32}$/.test(name) && name.startsWith(prefix)).sort(compareText);
+/** Flink makes the directory with its first checkpoint, so one that is missing in a place that we can see is empty. */
+async function listRoot(folders: Folders, root: string, prefix: string, signal: AbortSignal): Promise<RestoreDirectory> {
+  const names = await folders.namesIn(root, prefix, signal);
+  if (names === undefined) {
+    if (await folders.sees(root)) return { kind: "listed", flinkJobIds: [], entries: [] };
+    return { kind: "cannot-list", because: outOfSight(root) };
+  }
+  const flinkJobIds = names.filter((name) => /^[0-9a-f]{32}$/.test(name)).sort(compareText);
   const entries: RestorePointEntry[] = [];
   for (const flinkJobId of flinkJobIds) {
-    const found = await listJob(`${uri}/${flinkJobId}`, join(root, flinkJobId), flinkJobId, signal);
+    const found = await listJob(folders, `${root}/${flinkJobId}`, flinkJobId, signal);
     entries.push(...found.sort((a, b) => a.writtenAtMs - b.writtenAtMs || compareText(a.uri, b.uri)));
   }
   return { kind: "listed", flinkJobIds, entries };
 }
 
-/**
- * Flink makes the directory with its first checkpoint, so one that is missing in a place that we can see is empty. A missing place, or one
- * that every machine has, is rather a file system that is not mounted here.
- */
-async function missingRoot(uri: string, root: string): Promise<RestoreDirectory> {
-  const parent = dirname(root);
-  if (dirname(parent) !== parent && (await isFolder(parent))) return { kind: "listed", flinkJobIds: [], entries: [] };
-  return cannotList(`${oneLine(uri, 200)} is not there as seen from here; is it mounted?`);
+/** A trigger's folder is made with the savepoint and those around it with the first one: any of them tells that we look at the right place. */
+async function isInSight(folders: Folders, folder: string, signal: AbortSignal): Promise<boolean> {
+  const job = parentOf(folder);
+  for (const place of [folder, job, parentOf(job)]) if ((await folders.namesIn(place, "", signal)) !== undefined) return true;
+  return folders.sees(parentOf(job));
 }
 
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory();
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
-  }
-}
-
-async function listJob(uri: string, folder: string, flinkJobId: string, signal: AbortSignal): Promise<RestorePointEntry[]> {
+async function listJob(folders: Folders, folder: string, flinkJobId: string, signal: AbortSignal): Promise<RestorePointEntry[]> {
   const entries: RestorePointEntry[] = [];
-  for (const name of (await namesIn(folder, signal)) ?? []) {
+  for (const name of (await folders.namesIn(folder, "", signal)) ?? []) {
+    const uri = `${folder}/${name}`;
     const checkpoint = /^chk-(\d{1,15})$/.exec(name)?.[1];
     if (checkpoint !== undefined) {
-      const writtenAtMs = await completedAt(join(folder, name));
-      if (writtenAtMs === undefined) continue;
-      entries.push({ kind: "Checkpoint", flinkJobId, number: Number(checkpoint), uri: `${uri}/${name}`, writtenAtMs });
+      const writtenAtMs = await completedAt(folders, uri, signal);
+      if (writtenAtMs !== undefined)
+        entries.push({ kind: "Checkpoint", flinkJobId, number: Number(checkpoint), uri, writtenAtMs });
     } else if (/^[0-9a-f]{32}$/.test(name)) {
-      const savepoint = await savepointIn(`${uri}/${name}`, join(folder, name), signal);
+      const savepoint = await savepointIn(folders, uri, signal);
       if (savepoint !== undefined) entries.push({ kind: "Savepoint", flinkJobId, triggerId: name, ...savepoint });
     }
   }
   return entries;
 }
 
-/** A trigger is used once, so at most one savepoint lies under it. */
+/** A trigger is used once, so at most one savepoint should lie under it; if there are more, the newest has the newest state. */
 async function savepointIn(
-  uri: string,
+  folders: Folders,
   folder: string,
   signal: AbortSignal,
 ): Promise<{ readonly uri: string; readonly writtenAtMs: number } | undefined> {
-  const direct = await completedAt(folder);
-  if (direct !== undefined) return { uri, writtenAtMs: direct };
-  for (const name of (await namesIn(folder, signal)) ?? []) {
-    if (!name.startsWith("savepoint-")) continue;
-    const writtenAtMs = await completedAt(join(folder, name));
-    if (writtenAtMs !== undefined) return { uri: `${uri}/${name}`, writtenAtMs };
+  const direct = await completedAt(folders, folder, signal);
+  if (direct !== undefined) return { uri: folder, writtenAtMs: direct };
+  let newest: { readonly uri: string; readonly writtenAtMs: number } | undefined;
+  for (const name of (await folders.namesIn(folder, "savepoint-", signal)) ?? []) {
+    const writtenAtMs = await completedAt(folders, `${folder}/${name}`, signal);
+    if (writtenAtMs !== undefined && writtenAtMs >= (newest?.writtenAtMs ?? 0))
+      newest = { uri: `${folder}/${name}`, writtenAtMs };
   }
-  return undefined;
+  return newest;
 }
 
 /** When `_metadata` was written; Flink renames it into place last, so it is complete. Undefined without one. */
-async function completedAt(folder: string): Promise<number | undefined> {
-  try {
-    const found = await stat(join(folder, "_metadata"));
-    return found.isFile() && found.size > 0 ? found.mtimeMs : undefined;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-/** The names of the sub-folders; undefined when the folder is missing or is none. */
-async function namesIn(folder: string, signal: AbortSignal): Promise<readonly string[] | undefined> {
-  const names: string[] = [];
-  try {
-    for await (const entry of await opendir(folder)) {
-      signal.throwIfAborted();
-      if (entry.isFile()) continue;
-      names.push(entry.name);
-      if (names.length > MAX_ENTRIES) throw new Error(`more than ${MAX_ENTRIES} folders in ${folder}`);
-    }
-    return names;
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-function pathOf(dirUri: string): string | undefined {
-  if (!/^file:\/(?!\/[^/])/.test(dirUri)) return undefined; // file:/a and file:///a, but no host
-  const url = URL.parse(dirUri.replaceAll("%", "%25").replaceAll("?", "%3F").replaceAll("#", "%23"));
-  return url === null ? undefined : fileURLToPath(url);
+async function completedAt(folders: Folders, folder: string, signal: AbortSignal): Promise<number | undefined> {
+  return folders.writtenAtMs(`${folder}/_metadata`, signal);
 }
 
 /** A file system can hang for ever, and its calls know no signal. */
@@ -167,11 +155,6 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T
   }
 }
 
-function isMissing(error: unknown): boolean {
-  const code: unknown = error instanceof Error ? Reflect.get(error, "code") : undefined;
-  return code === "ENOENT" || code === "ENOTDIR";
-}
-
-function cannotList(because: string): RestoreDirectory {
-  return { kind: "cannot-list", because };
+function outOfSight(uri: string): string {
+  return `${oneLine(uri, 200)} is not there as seen from here; is it mounted?`;
 }

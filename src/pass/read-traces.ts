@@ -17,8 +17,10 @@ export async function readTraces(
 
 async function traceOf(cluster: Cluster, instance: string, signal: AbortSignal): Promise<Traces["found"]> {
   try {
-    const seen = await cluster.readTraces(instanceDigits(instance), signal);
-    return seen.kind === "found" ? { kind: "found", example: seen.newest.uri } : seen;
+    const seen = await cluster.readRestorePoints(instanceDigits(instance), signal);
+    if (seen.kind === "cannot-tell") return seen;
+    const newest = seen.entries.at(-1);
+    return newest === undefined ? { kind: "none" } : { kind: "found", example: newest.uri };
   } catch (error) {
     signal.throwIfAborted();
     return { kind: "cannot-tell", because: oneLine(messageOf(error), 200) };
