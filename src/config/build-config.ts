@@ -37,7 +37,12 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
     },
     status: { branch: status.branch, author: status.author },
     zones: new Map(Object.entries(settings.zones).map(([name, zone]) => [name, zoneOf(name, zone, contents)])),
-    policy: { paused: settings.policy.paused },
+    policy: {
+      paused: settings.policy.paused,
+      onDelete: settings.policy.onDelete,
+      deleteTimeoutMs: durationMs(settings.policy.deleteTimeout),
+      deletions: { max: settings.policy.deletions.max },
+    },
     artifacts: {
       maxBytes: sizeBytes(artifacts.maxSize),
       cacheDir: artifacts.cacheDir === undefined ? surroundings.defaultCacheDir : surroundings.resolvePath(artifacts.cacheDir),

@@ -392,7 +392,6 @@ export interface IdleOption {
   readonly harmless?: unknown;
 }
 
-const NO_DELETION = "no job is stopped when its manifest goes";
 const NO_PREVIEW = "pull requests are not looked at";
 const NO_SERVER = "the daemon listens on no port";
 
@@ -401,9 +400,6 @@ export const IDLE_OPTIONS: ReadonlyMap<OptionPattern, IdleOption> = new Map([
   ["status.target", { harmless: "branch", today: "the status is written to the status branch alone" }],
   ["zones.*.projects.*.maxRpus", { today: "no quota holds a job back" }],
   ["policy.runtimeUpdates", { harmless: "manual", today: "no job is moved to another cluster" }],
-  ["policy.onDelete", { today: NO_DELETION }],
-  ["policy.deleteTimeout", { today: NO_DELETION }],
-  ["policy.deletions.max", { today: NO_DELETION }],
   [
     "artifacts.allowPrivateNetworks",
     { harmless: false, today: "jars come from the repository and from Maven repositories alone" },

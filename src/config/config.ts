@@ -69,6 +69,11 @@ export interface ClusterConfig {
 
 export interface PolicyConfig {
   readonly paused: boolean;
+  /** How the job of a deleted manifest is ended. */
+  readonly onDelete: "savepoint" | "cancel";
+  /** How long a deletion waits for its savepoint. */
+  readonly deleteTimeoutMs: number;
+  readonly deletions: { readonly max: number };
 }
 
 export interface MavenRepositoryConfig {

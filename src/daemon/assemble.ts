@@ -55,7 +55,7 @@ export function assemble(
       reader,
       clusters,
       actions,
-      observe: { clusters, store, actions, limits },
+      observe: { clusters, store, actions, instance: config.instance, limits },
       publish: { statusBranch, reader, config: config.status, clock, log },
     },
     async close() {

@@ -58,17 +58,24 @@ const SAVEPOINT_SPEC = fields(
   ["finalOptions", "jobRef", "uri"],
 );
 
+const startIntent = { attempt: whole, flinkJobId: text, cluster, rpus: whole };
+/** One shape for all kinds, since a file is checked before its kind is known; `operation.ts` checks what each kind must have. */
 const OPERATION = fields(
   {
-    kind: word("start"),
+    kind: word("start", "stop", "cancel", "rescale"),
+    purpose: word("rescale", "suspend", "delete"),
     attempt: whole,
     flinkJobId: text,
     cluster,
     rpus: whole,
+    run: whole,
     restoreFrom: restorePoint,
+    triggerId: text,
+    targetDirectory: text,
+    next: fields(startIntent),
     announcedAt: text,
   },
-  ["restoreFrom"],
+  ["purpose", "attempt", "rpus", "run", "restoreFrom", "triggerId", "targetDirectory", "next"],
 );
 
 const JOB_STATUS = fields(
@@ -85,11 +92,36 @@ const JOB_STATUS = fields(
     source,
     artifact: fields({ name: text, sha256: text, size: whole, jarOptions }),
     startedFrom: restorePoint,
+    startedAt: text,
+    checkpointed: text,
+    restarts: whole,
+    lastSavepoint: fields({ uri: text, takenAt: text, flinkJobId: text, reason: word("Rescale", "Suspend", "Delete") }),
+    rescaleFailed: fields({ rpus: whole, because: text }),
+    suspended: { type: "boolean" },
+    deletingSince: text,
+    deleted: fields({ at: text, restorePoint }, ["restorePoint"]),
     operation: OPERATION,
     conditions,
     history,
   },
-  ["flinkJobId", "cluster", "flinkVersion", "requestedRpus", "parallelism", "artifact", "startedFrom", "operation"],
+  [
+    "flinkJobId",
+    "cluster",
+    "flinkVersion",
+    "requestedRpus",
+    "parallelism",
+    "artifact",
+    "startedFrom",
+    "startedAt",
+    "checkpointed",
+    "restarts",
+    "lastSavepoint",
+    "rescaleFailed",
+    "suspended",
+    "deletingSince",
+    "deleted",
+    "operation",
+  ],
 );
 
 const ARTIFACT_STATUS = fields(

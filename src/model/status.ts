@@ -62,18 +62,62 @@ export interface RestorePoint {
   readonly uri: string;
 }
 
-/** The write-ahead record of a start: pushed before Flink is called, dropped in the commit that knows how it ended. */
-export interface StartOperation {
-  readonly kind: "start";
+/** A Flink job that is to be started: everything that must not be chosen twice. */
+export interface StartIntent {
   readonly attempt: number;
   readonly flinkJobId: string;
   readonly cluster: ClusterRef;
   readonly rpus: number;
+}
+
+/** The write-ahead record of a start: pushed before Flink is called, dropped in the commit that knows how it ended. */
+export interface StartOperation extends StartIntent {
+  readonly kind: "start";
+  readonly run: number;
   readonly restoreFrom?: RestorePoint;
   readonly announcedAt: string;
 }
 
-export type Operation = StartOperation;
+/** Why a job is stopped: to start it again with another parallelism, until it is resumed, or for good. */
+export type StopPurpose = "rescale" | "suspend" | "delete";
+
+/** The write-ahead record of a stop with savepoint; `next` is the start that follows it, so that nothing is pushed between the two. */
+export interface StopOperation {
+  readonly kind: "stop";
+  readonly purpose: StopPurpose;
+  readonly flinkJobId: string;
+  readonly cluster: ClusterRef;
+  readonly triggerId: string;
+  readonly targetDirectory: string;
+  readonly next?: StartIntent;
+  readonly announcedAt: string;
+}
+
+/** Without a savepoint: the job never had state, cannot take one, or `policy.onDelete` says so. Only for a deletion. */
+export interface CancelOperation {
+  readonly kind: "cancel";
+  readonly flinkJobId: string;
+  readonly cluster: ClusterRef;
+  readonly announcedAt: string;
+}
+
+/** Another parallelism asked of an adaptive scheduler; the job goes on under its id. */
+export interface RescaleOperation {
+  readonly kind: "rescale";
+  readonly flinkJobId: string;
+  readonly cluster: ClusterRef;
+  readonly rpus: number;
+  readonly announcedAt: string;
+}
+
+export type Operation = StartOperation | StopOperation | CancelOperation | RescaleOperation;
+
+export interface LastSavepoint {
+  readonly uri: string;
+  readonly takenAt: string;
+  readonly flinkJobId: string;
+  readonly reason: "Rescale" | "Suspend" | "Delete";
+}
 
 export interface JobStatus {
   readonly phase: JobPhase;
@@ -91,6 +135,21 @@ export interface JobStatus {
   readonly source: AcceptedSource;
   readonly artifact?: FrozenArtifact;
   readonly startedFrom?: RestorePoint;
+  /** When the start of the Flink job was announced. */
+  readonly startedAt?: string;
+  /** The Flink job id that is known to have completed a checkpoint: what it left may not be missing. */
+  readonly checkpointed?: string;
+  /** Attempts in a row that ended before they completed a checkpoint: the next one waits the longer. */
+  readonly restarts?: number;
+  readonly lastSavepoint?: LastSavepoint;
+  /** A rescale whose next start failed, so that the job runs as before: not tried again with the same rpus. */
+  readonly rescaleFailed?: { readonly rpus: number; readonly because: string };
+  /** Stopped by us until `rpus` is raised again. */
+  readonly suspended?: boolean;
+  /** When its manifest was first missed and the guard let it go. */
+  readonly deletingSince?: string;
+  /** The tombstone of a Job that was deleted: kept for 30 days, so that declaring it again goes on where it stopped. */
+  readonly deleted?: { readonly at: string; readonly restorePoint?: RestorePoint };
   readonly operation?: Operation;
   readonly conditions: readonly Condition[];
   readonly history: readonly Transition[];

@@ -4,6 +4,7 @@ import { specDigits } from "../model/canonical-spec.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
 import type { JobRecord } from "../model/status.ts";
 import { formatSpecChange, specChanges } from "../model/spec-changes.ts";
+import type { JobDecision } from "./decision.ts";
 import type { DesiredArtifact, DesiredJob } from "./desired.ts";
 
 /** Whether what is declared is what is in force; becomes the condition `Accepted`. */
@@ -17,20 +18,15 @@ const ACCEPTED: Acceptance = { status: "True", reason: "SpecAccepted", message: 
 
 /**
  * Whether a Job runs by what is declared. As long as nothing of it ever ran the manifest may be changed at will; from then on only rpus
- * may, and this version of Penstock does not act on that yet: it refuses, and touches nothing.
+ * may. A refused document changes nothing at all, its rpus included.
  */
-export function acceptanceOfJob(job: DesiredJob): Acceptance {
+export function acceptanceOfJob(job: DesiredJob, decision: Pick<JobDecision, "kind">): Acceptance {
   const { record, declared } = job;
   if (declared.kind === "broken")
     return refused("ManifestBroken", "the manifest has problems, so the accepted spec stays in force; see summary.yaml");
-  const isBound = record?.status.flinkJobId !== undefined || record?.status.operation !== undefined;
-  if (!isBound) return ACCEPTED;
-  if (declared.kind === "absent") {
-    return refused(
-      "DeletionNotYetActedOn",
-      "the manifest is gone; deleting a Job that was started is not yet acted on, so it goes on. Put the manifest back, or stop the job by hand",
-    );
-  }
+  const isBound = record !== undefined && (record.status.flinkJobId !== undefined || record.status.operation !== undefined);
+  if (!isBound || (record.status.deleted !== undefined && decision.kind !== "leave")) return ACCEPTED;
+  if (declared.kind === "absent") return refused("ManifestGone", "the manifest is gone");
   const { manifest } = declared;
   if (!isSpecOf(record)) {
     return specDigits(manifest.spec) === runningSpecDigits(record)
@@ -41,20 +37,27 @@ export function acceptanceOfJob(job: DesiredJob): Acceptance {
         );
   }
   const changes = specChanges(record.spec, manifest);
-  if (changes.length > 0) {
-    return refused(
-      "SpecChanged",
-      `${listOf(changes.map(formatSpecChange))}; only spec.resources.rpus may change. Put it back, and declare a Job with a new name for what is different`,
-    );
-  }
-  const asked = record.status.operation?.rpus ?? record.status.requestedRpus;
-  if (asked !== undefined && asked !== manifest.spec.rpus) {
-    return refused(
-      "RescaleNotYetActedOn",
-      `spec.resources.rpus was ${asked} and is ${manifest.spec.rpus}; rescaling is not yet acted on, so the job goes on with ${asked}`,
-    );
-  }
-  return ACCEPTED;
+  if (changes.length === 0) return ACCEPTED;
+  const more = manifest.spec.rpus === record.status.requestedRpus ? "" : ", and rpus is not changed either";
+  return refused(
+    "SpecChanged",
+    `${listOf(changes.map(formatSpecChange))}; only spec.resources.rpus may change${more}. Put it back; ${upgradeText(record.id.name)}`,
+  );
+}
+
+/** The way out, ready to paste. */
+function upgradeText(name: string): string {
+  const next = nextName(name);
+  return (
+    `for what is different declare a Job {name: ${next}} with spec.initialStateRef {name: ${name}-final}, ` +
+    `and a Savepoint {name: ${name}-final} with spec {type: Final, finalOptions: {shutdownMethod: Graceful}, jobRef: {name: ${name}}}`
+  );
+}
+
+/** `orders-v1` → `orders-v2`, `orders-0.1` → `orders-0.2`, `orders` → `orders-v2`. */
+function nextName(name: string): string {
+  const match = /^(.*?)(\d{1,9})$/.exec(name);
+  return match === null ? `${name}-v2` : `${match[1]}${Number(match[2]) + 1}`;
 }
 
 /** Once Ready an Artifact is immutable: jobs keep the bytes that they were started with. */
@@ -64,7 +67,7 @@ export function acceptanceOfArtifact(artifact: DesiredArtifact): Acceptance {
     return refused("ManifestBroken", "the manifest has problems, so the accepted spec stays in force; see summary.yaml");
   if (record?.status.sha256 === undefined) return ACCEPTED;
   if (declared.kind === "absent")
-    return refused("DeletionNotYetActedOn", "the manifest is gone; deleting an Artifact that Jobs use is not yet acted on");
+    return refused("DeletionNotYetActedOn", "the manifest is gone, and Jobs use it; it stays until they are gone");
   if (canonicalJson(declared.manifest.spec) !== canonicalJson(record.spec)) {
     return refused(
       "SpecChanged",

@@ -9,17 +9,24 @@ import type { Cluster } from "../flink/cluster.ts";
 import type { ReachableCluster } from "../flink/cluster-seen.ts";
 import type { JarFile } from "../flink/multipart.ts";
 import { needsLauncher, type RunOptions } from "../flink/run-request.ts";
+import { cancelJob } from "../flink/cancel-job.ts";
+import { rescaleInPlace } from "../flink/rescale-job.ts";
+import { stopJob } from "../flink/stop-job.ts";
 import { submitJob, type SubmitOutcome } from "../flink/submit.ts";
 import { Uploads } from "../flink/uploads.ts";
-import type { Decisions } from "./decision.ts";
+import type { Decisions, JobDecision, Work } from "./decision.ts";
 import type { Observed } from "./observed.ts";
 import { clusterKey } from "./place.ts";
-import type { Submission, SubmissionSeen } from "./submissions.ts";
+import type { StepSeen, Submission, SubmissionSeen } from "./submissions.ts";
 
 /** What takes longer than this gives its place in the cluster's queue to the next one, and goes on. */
 const PLACE_HELD_MS = 10_000;
 const SUBMISSIONS_AT_ONCE = 4;
 const REFUSED_DELAY = { baseMs: 2000, maxMs: 300_000 };
+const STEP_DELAY = { baseMs: 5000, maxMs: 300_000 };
+/** As long as Flink itself gives a checkpoint by default. */
+const STOP_TIMEOUT_MS = 600_000;
+const CANCEL_TIMEOUT_MS = 120_000;
 const UNKNOWN_DELAY = { baseMs: 10_000, maxMs: 300_000 };
 
 export interface ActionsOptions {
@@ -30,6 +37,14 @@ export interface ActionsOptions {
   /** Something ended, so that there may be a next step. */
   readonly wake: () => void;
 }
+
+type StepOutcome =
+  | { readonly kind: "stopped"; readonly uri: string }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "rescale-asked" }
+  | { readonly kind: "ended"; readonly because: string }
+  | { readonly kind: "not-done"; readonly because: string }
+  | { readonly kind: "unknown"; readonly because: string };
 
 interface Station {
   readonly cluster: Cluster;
@@ -45,6 +60,7 @@ export class Actions {
   readonly #options: ActionsOptions;
   readonly #stations: ReadonlyMap<string, Station>;
   readonly #seen = new Map<string, SubmissionSeen>();
+  readonly #steps = new Map<string, StepSeen>();
   readonly #abort = new AbortController();
 
   constructor(options: ActionsOptions) {
@@ -57,40 +73,119 @@ export class Actions {
     return this.#seen;
   }
 
+  /** What is known of the stops, cancellations and rescales of this process, by the Flink job id that they are for. */
+  seeSteps(): ReadonlyMap<string, StepSeen> {
+    return this.#steps;
+  }
+
   /** Whether a call of ours is on its way. */
   isBusy(): boolean {
-    return [...this.#seen.values()].some(({ kind }) => kind === "under-way");
+    return [...this.#seen.values(), ...this.#steps.values()].some(({ kind }) => kind === "under-way");
   }
 
   /** Downloads and uploads: they change nothing that runs, so they need no announcement and go on while one is pushed. */
   prepare(decisions: Decisions, observed: Observed): void {
     for (const decision of decisions.artifacts) if (decision.kind === "fetch") this.#options.store.fetch(decision.request);
-    for (const decision of decisions.jobs) {
-      if (decision.kind !== "start" && decision.kind !== "submit") continue;
+    for (const { work } of worksOf(decisions)) {
+      const submission = submissionOf(work);
+      if (submission === undefined) continue;
       // A failed upload is tried again, and told, by the submission itself.
-      this.#upload(decision.submission, observed).catch((error: unknown) =>
+      this.#upload(submission, observed).catch((error: unknown) =>
         this.#options.log.debug({ err: error }, "early upload failed"),
       );
     }
   }
 
-  /** Calls Flink for what was announced, and only for that. Returns at once; `see` tells how it went. */
+  /** Calls Flink for what was announced, and only for that. Returns at once; `see` and `seeSteps` tell how it went. */
   apply(decisions: Decisions, observed: Observed): void {
-    for (const decision of decisions.jobs) {
-      if (decision.kind !== "start" && decision.kind !== "submit") continue;
-      this.#submit(decision.submission, decision.because, observed);
+    for (const { id, because, work } of worksOf(decisions)) {
+      if (work.kind === "start") this.#submit(work.submission, because, observed);
+      else this.#take(id.zone, work, because, observed);
     }
   }
 
-  /** Submissions that nobody asks about any more. */
+  /** What nobody asks about any more goes. */
   forgetAllBut(flinkJobIds: ReadonlySet<string>): void {
-    for (const [id, seen] of this.#seen) if (seen.kind !== "under-way" && !flinkJobIds.has(id)) this.#seen.delete(id);
+    for (const known of [this.#seen, this.#steps]) {
+      for (const [id, { kind }] of known) if (kind !== "under-way" && !flinkJobIds.has(id)) known.delete(id);
+    }
   }
 
   /** Gives up waiting for answers; what was asked for may still happen, and the next daemon finds it announced. */
   async close(): Promise<void> {
     this.#abort.abort();
     await Promise.all([...this.#stations.values()].map(async ({ queue }) => queue.onIdle()));
+  }
+
+  /** A step on a live job. Not queued behind submissions: a stop must not wait for somebody's slow main(). */
+  #take(zone: string, work: Exclude<Work, { kind: "start" }>, because: string, observed: Observed): void {
+    const { operation } = work;
+    const { flinkJobId, announcedAt } = operation;
+    const station = this.#stationOf({ zone, cluster: operation.cluster.name });
+    const before = this.#steps.get(flinkJobId);
+    const failures = before?.kind === "not-done" || before?.kind === "unknown" ? before.failures : 0;
+    this.#steps.set(flinkJobId, { announcedAt, kind: "under-way" });
+    this.#options.log.info({ step: work.kind, flinkJobId, cluster: operation.cluster.name, because }, "acting");
+    void this.#run(station, work)
+      .catch((error: unknown): StepOutcome => ({ kind: "unknown", because: oneLine(messageOf(error), 300) }))
+      .then((outcome) => {
+        if (this.#abort.signal.aborted) return;
+        this.#rememberStep(operation, outcome, failures + 1);
+        station.cluster.expire();
+        // The savepoint is there: the next attempt starts from it at once, as it was announced.
+        const next = work.kind === "stop" ? work.next : undefined;
+        if (outcome.kind === "stopped" && next !== undefined) {
+          this.#submit({ ...next, restoreFrom: { kind: "Savepoint", uri: outcome.uri } }, because, observed);
+        }
+        this.#options.wake();
+      });
+  }
+
+  async #run(station: Station, work: Exclude<Work, { kind: "start" }>): Promise<StepOutcome> {
+    const { signal } = this.#abort;
+    const { cluster } = station;
+    switch (work.kind) {
+      case "stop": {
+        const { flinkJobId, triggerId, targetDirectory } = work.operation;
+        const outcome = await stopJob(
+          cluster,
+          { flinkJobId, triggerId, targetDirectory, drain: false, timeoutMs: STOP_TIMEOUT_MS },
+          signal,
+        );
+        if (outcome.kind === "still-running") return { kind: "not-done", because: outcome.because };
+        if (outcome.kind === "gone") return { kind: "ended", because: outcome.because };
+        return outcome;
+      }
+      case "cancel": {
+        const outcome = await cancelJob(cluster, work.operation.flinkJobId, CANCEL_TIMEOUT_MS, signal);
+        if (outcome.kind === "gone") return { kind: "ended", because: "the cluster does not know it any more" };
+        return outcome.kind === "ended" ? { kind: "ended", because: `it ended as ${outcome.state}` } : outcome;
+      }
+      case "rescale": {
+        const outcome = await rescaleInPlace(
+          cluster,
+          work.operation.flinkJobId,
+          { from: work.from, to: work.operation.rpus },
+          signal,
+        );
+        if (outcome.kind === "asked") return { kind: "rescale-asked" };
+        return outcome.kind === "refused" ? { kind: "not-done", because: outcome.because } : outcome;
+      }
+      default:
+        return work satisfies never;
+    }
+  }
+
+  #rememberStep({ flinkJobId, announcedAt }: Work["operation"], outcome: StepOutcome, failures: number): void {
+    const { clock, log } = this.#options;
+    if (outcome.kind !== "not-done" && outcome.kind !== "unknown") {
+      this.#steps.set(flinkJobId, { announcedAt, ...outcome });
+      return;
+    }
+    const delay = outcome.kind === "not-done" ? STEP_DELAY : UNKNOWN_DELAY;
+    const retryAtMs = clock.now() + retryDelayMs(failures, delay, () => clock.random());
+    this.#steps.set(flinkJobId, { announcedAt, ...outcome, failures, retryAtMs });
+    log.warn({ flinkJobId, because: outcome.because, outcome: outcome.kind }, "step did not succeed; it is looked at again");
   }
 
   #submit(submission: Submission, because: string, observed: Observed): void {
@@ -104,7 +199,7 @@ export class Actions {
       "submitting",
     );
     const work = async (): Promise<void> => {
-      const outcome = await this.#run(station, submission, target);
+      const outcome = await this.#call(station, submission, target);
       this.#remember(submission, outcome, failures);
     };
     void station.queue.add(async () => {
@@ -113,7 +208,7 @@ export class Actions {
     });
   }
 
-  async #run(station: Station, submission: Submission, target: ReachableCluster): Promise<SubmitOutcome> {
+  async #call(station: Station, submission: Submission, target: ReachableCluster): Promise<SubmitOutcome> {
     const { signal } = this.#abort;
     const jar = await this.#jarOf(submission, target);
     const options: RunOptions = {
@@ -186,11 +281,21 @@ export class Actions {
     }
   }
 
-  #stationOf(submission: Submission): Station {
-    const station = this.#stations.get(clusterKey({ zone: submission.zone, name: submission.cluster }));
-    if (station === undefined) throw new Error(`cluster ${submission.cluster} of zone ${submission.zone} is not configured`);
+  #stationOf({ zone, cluster }: { readonly zone: string; readonly cluster: string }): Station {
+    const station = this.#stations.get(clusterKey({ zone, name: cluster }));
+    if (station === undefined) throw new Error(`cluster ${cluster} of zone ${zone} is not configured`);
     return station;
   }
+}
+
+/** What the decisions of a pass ask to be done, announced by this pass or by one before. */
+function worksOf(decisions: Decisions): readonly (JobDecision & { readonly work: Work })[] {
+  return decisions.jobs.filter((decision) => decision.kind === "announce" || decision.kind === "resume");
+}
+
+function submissionOf(work: Work): Submission | undefined {
+  if (work.kind === "start") return work.submission;
+  return work.kind === "stop" ? work.next : undefined;
 }
 
 function buildStation(cluster: Cluster, log: Log): Station {

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatProblem } from "../common/problem.ts";
 import { displayName, resourceKey, type ResourceId, type ResourceKey } from "../model/resource.ts";
-import type { ResourceRecord, Summary } from "../model/status.ts";
+import type { Operation, ResourceRecord, Summary } from "../model/status.ts";
 import {
   formatStatusDocument,
   formatStatusReadme,
@@ -67,7 +67,7 @@ export function buildStatus(input: BuildStatusInput): StatusUpdate {
     changes.set(SUMMARY_PATH, formatSummary(summary, all));
     changes.set(README_PATH, formatStatusReadme(all, summary));
   }
-  const announces = input.decisions.jobs.some(({ kind }) => kind === "start");
+  const announces = input.decisions.jobs.some(({ kind }) => kind === "announce");
   const news = buildNews(input, records);
   return { changes, records, summary, news, message: buildMessage(news, snapshot, summary), announces };
 }
@@ -141,7 +141,7 @@ function describeChange(
     after.status.operation?.flinkJobId !== before.status.operation?.flinkJobId
   ) {
     const { operation } = after.status;
-    if (operation !== undefined) return { what: `starting attempt ${operation.attempt} on ${operation.cluster.name}` };
+    if (operation !== undefined) return { what: describeOperation(operation) };
   }
   const old = new Map(before?.status.conditions.map((condition) => [condition.type, condition]));
   const moved = after.status.conditions.find(
@@ -149,6 +149,21 @@ function describeChange(
   );
   if (moved === undefined) return { what: "details" };
   return { what: `${moved.type} ${moved.status} (${moved.reason})`, because: moved.message };
+}
+
+function describeOperation(operation: Operation): string {
+  switch (operation.kind) {
+    case "start":
+      return `starting attempt ${operation.attempt} on ${operation.cluster.name}`;
+    case "stop":
+      return operation.next === undefined ? "stopping with a savepoint" : `rescaling to ${operation.next.rpus} rpus by savepoint`;
+    case "cancel":
+      return "cancelling";
+    case "rescale":
+      return `rescaling to ${operation.rpus} rpus in place`;
+    default:
+      return operation satisfies never;
+  }
 }
 
 /** `Ready, Running`, `Pending`. */

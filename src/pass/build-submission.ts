@@ -2,7 +2,7 @@ import type { ReachableCluster } from "../flink/cluster-seen.ts";
 import { majorMinorOf } from "../flink/cluster-version.ts";
 import type { JobSpec } from "../model/manifest.ts";
 import { buildFlinkConfiguration } from "../model/options.ts";
-import type { FrozenArtifact, StartOperation } from "../model/status.ts";
+import type { FrozenArtifact, StartIntent, StartOperation } from "../model/status.ts";
 import type { DesiredJob } from "./desired.ts";
 import type { Submission } from "./submissions.ts";
 
@@ -10,7 +10,7 @@ import type { Submission } from "./submissions.ts";
 export function buildSubmission(
   job: Pick<DesiredJob, "key" | "id">,
   spec: JobSpec,
-  operation: StartOperation,
+  operation: StartIntent & Pick<StartOperation, "restoreFrom">,
   artifact: FrozenArtifact,
   cluster: ReachableCluster,
 ): Submission {

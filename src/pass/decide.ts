@@ -1,15 +1,17 @@
 import type { ArtifactsConfig, Config } from "../config/config.ts";
-import { hasEnded, isHealthy, type ReachableCluster } from "../flink/cluster-seen.ts";
+import { hasEnded, isHealthy, type ClusterSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { countOf } from "../common/text.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
-import type { JobRecord } from "../model/status.ts";
+import type { JobRecord, JobStatus } from "../model/status.ts";
 import { announcedArtifact, artifactForJob, type ArtifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
 import { decideArtifact } from "./decide-artifact.ts";
-import { decideJob, type JobContext } from "./decide-job.ts";
+import { decideJob } from "./decide-job.ts";
 import { decideSavepoint } from "./decide-savepoint.ts";
-import type { Decisions, JobDecision } from "./decision.ts";
+import type { Decisions, JobDecision, Work } from "./decision.ts";
 import type { Desired, DesiredArtifact, DesiredJob } from "./desired.ts";
-import { findJob, type Observed } from "./observed.ts";
+import type { Guarded } from "./guard.ts";
+import type { JobContext } from "./job-context.ts";
+import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
 
 export interface DecideInput {
@@ -20,7 +22,10 @@ export interface DecideInput {
   readonly commit: string;
   readonly desired: Desired;
   readonly observed: Observed;
+  /** The clusters as the pass before saw them. */
+  readonly lastSeen: readonly ClusterSeen[];
   readonly statusLost: StatusLost;
+  readonly guarded: Guarded;
   readonly deletionsHeld: string | undefined;
   readonly now: number;
 }
@@ -45,12 +50,22 @@ export function decide(input: DecideInput): Decisions {
   for (const job of desired.jobs) {
     const others = withoutClaimOf(job, slots, input);
     const decision = decideJob(job, jobContext(job, view, others, input));
-    if (decision.kind === "start")
-      slots = takeSlots(others, { zone: job.id.zone, name: decision.operation.cluster.name }, decision.operation.rpus);
+    if (decision.kind === "announce") {
+      const { zone } = job.id;
+      slots = takeSlots(
+        others,
+        { zone, name: decision.work.operation.cluster.name },
+        slotsTaken(decision.work, job.record?.status),
+      );
+    }
     jobs.push(decision);
   }
-  const needed = artifactsNeeded(desired.jobs);
-  const inUse = new Set(desired.jobs.flatMap((job) => (job.record === undefined ? [] : [artifactKeyOf(job)])));
+  const needed = artifactsNeeded(desired.jobs, observed);
+  const inUse = new Set(
+    desired.jobs.flatMap((job) =>
+      job.record === undefined || job.record.status.deleted !== undefined ? [] : [artifactKeyOf(job)],
+    ),
+  );
   const artifacts = desired.artifacts.map((artifact) =>
     decideArtifact(artifact, artifactContext(artifact, needed, inUse, input)),
   );
@@ -81,27 +96,70 @@ function withoutClaimOf(job: DesiredJob, slots: SlotLedger, { observed, now }: D
   return claim === undefined ? slots : takeSlots(slots, claim.cluster, -claim.slots);
 }
 
-function claimOf(
-  job: DesiredJob,
+interface Claim {
+  readonly cluster: ReachableCluster;
+  readonly slots: number;
+}
+
+function claimOf(job: DesiredJob, observed: Observed, now: number): Claim | undefined {
+  const status = job.record?.status;
+  if (status === undefined || status.deleted !== undefined || status.suspended === true || status.flinkJobState === "Finished")
+    return undefined;
+  const { operation } = status;
+  if (operation === undefined) return claimOfRunning(job, status, observed);
+  const { zone } = job.id;
+  const requested = status.requestedRpus ?? 0;
+  const seen = findJob(observed.clusters, zone, operation.cluster, operation.flinkJobId);
+  if (seen.kind === "unseen" || operation.kind === "cancel") return undefined;
+  const isLive = seen.kind === "listed" && !hasEnded(seen.job);
+  if (operation.kind === "rescale") return { cluster: seen.cluster, slots: Math.max(0, operation.rpus - requested) };
+  if (operation.kind === "stop") {
+    const { next } = operation;
+    if (next === undefined) return undefined;
+    if (isLive) return { cluster: seen.cluster, slots: Math.max(0, next.rpus - requested) };
+    return claimOfStart(zone, next.flinkJobId, operation.cluster, next.rpus, observed, now);
+  }
+  return claimOfStart(zone, operation.flinkJobId, operation.cluster, operation.rpus, observed, now);
+}
+
+function claimOfStart(
+  zone: string,
+  id: string,
+  ref: NonNullable<JobStatus["cluster"]>,
+  rpus: number,
   observed: Observed,
   now: number,
-): { readonly cluster: ReachableCluster; readonly slots: number } | undefined {
-  const status = job.record?.status;
-  const ref = status?.operation?.cluster ?? status?.cluster;
-  const flinkJobId = status?.operation?.flinkJobId ?? status?.flinkJobId;
-  const rpus = status?.operation?.rpus ?? status?.requestedRpus;
-  if (ref === undefined || flinkJobId === undefined || rpus === undefined) return undefined;
-  const seen = findJob(observed.clusters, job.id.zone, ref, flinkJobId);
+): Claim | undefined {
+  const seen = findJob(observed.clusters, zone, ref, id);
   if (seen.kind === "unseen") return undefined;
-  if (seen.kind === "listed") {
-    if (hasEnded(seen.job) || isHealthy(seen.job)) return undefined;
-    return { cluster: seen.cluster, slots: Math.max(0, rpus - (seen.cluster.slots.heldByJob?.get(flinkJobId) ?? 0)) };
-  }
-  if (status?.operation === undefined) return undefined;
+  if (seen.kind === "listed") return claimOfListed(seen, id, rpus);
   // A start that Flink refused and that is not due again holds nothing back from others.
-  const submission = observed.submissions.get(flinkJobId);
+  const submission = observed.submissions.get(id);
   if (submission?.kind === "refused" && now < submission.retryAtMs) return undefined;
   return { cluster: seen.cluster, slots: rpus };
+}
+
+/** A job that is to be brought back keeps its claim: no newcomer may take its place meanwhile. */
+function claimOfRunning(job: DesiredJob, status: JobStatus, observed: Observed): Claim | undefined {
+  const { cluster, flinkJobId, requestedRpus } = status;
+  if (cluster === undefined || flinkJobId === undefined || requestedRpus === undefined) return undefined;
+  const seen = findJob(observed.clusters, job.id.zone, cluster, flinkJobId);
+  if (seen.kind === "unseen") return undefined;
+  if (seen.kind === "absent" || seen.job.state === "FAILED" || seen.job.state === "CANCELED")
+    return { cluster: seen.cluster, slots: requestedRpus };
+  return claimOfListed(seen, flinkJobId, requestedRpus);
+}
+
+function claimOfListed(seen: JobSeen & { readonly kind: "listed" }, id: string, rpus: number): Claim | undefined {
+  if (hasEnded(seen.job) || isHealthy(seen.job)) return undefined;
+  return { cluster: seen.cluster, slots: Math.max(0, rpus - (seen.cluster.slots.heldByJob?.get(id) ?? 0)) };
+}
+
+/** What a step takes out of the free slots beyond what its Job holds already. */
+function slotsTaken(work: Work, status: JobStatus | undefined): number {
+  if (work.kind === "cancel") return 0;
+  const wanted = work.kind === "stop" ? (work.operation.next?.rpus ?? 0) : work.operation.rpus;
+  return work.kind === "start" ? wanted : Math.max(0, wanted - (status?.requestedRpus ?? 0));
 }
 
 function jobContext(job: DesiredJob, view: ArtifactsInView, slots: SlotLedger, input: DecideInput): JobContext {
@@ -112,11 +170,13 @@ function jobContext(job: DesiredJob, view: ArtifactsInView, slots: SlotLedger, i
     slots,
     artifact: declaredArtifact(job, view),
     announcedArtifact: announcedArtifactOf(job, view),
-    paused: input.config.policy.paused,
+    policy: input.config.policy,
+    lastSeen: input.lastSeen,
+    deletion: input.guarded.deletions.get(job.key) ?? { kind: "goes" },
+    looksLikeRename: input.guarded.renames.get(job.key),
     statusLost:
       job.record === undefined ? input.statusLost.unrecorded : isMarkedLost(job.record) ? input.statusLost.marked : undefined,
     projectRefused: refuseProject(job, input.config),
-    deletionsHeld: input.deletionsHeld,
     now: input.now,
   };
 }
@@ -149,9 +209,19 @@ function refuseProject(job: DesiredJob, config: DecideInput["config"]): string |
   return `zone ${job.id.zone} does not take project ${job.id.project}: the daemon's configuration names ${countOf(projects.size, "project")} for it, ${[...projects.keys()].sort().join(", ")}`;
 }
 
-/** Artifacts whose bytes a Job waits for: it is to be started, or its announced start has not been seen to succeed. */
-function artifactsNeeded(jobs: readonly DesiredJob[]): ReadonlySet<ResourceKey> {
-  return new Set(jobs.filter((job) => job.record?.status.flinkJobId === undefined).map(artifactKeyOf));
+/** Artifacts whose bytes a Job waits for: it is to be started, or its next attempt is. */
+function artifactsNeeded(jobs: readonly DesiredJob[], observed: Observed): ReadonlySet<ResourceKey> {
+  return new Set(jobs.filter((job) => needsBytes(job, observed)).map(artifactKeyOf));
+}
+
+function needsBytes(job: DesiredJob, observed: Observed): boolean {
+  const status = job.record?.status;
+  if (status?.flinkJobId === undefined || status.cluster === undefined || status.operation !== undefined) return true;
+  if (job.declared.kind !== "declared") return false;
+  if (status.deleted !== undefined || job.declared.manifest.spec.rpus !== status.requestedRpus) return true;
+  if (status.flinkJobState === "Finished") return false;
+  const seen = findJob(observed.clusters, job.id.zone, status.cluster, status.flinkJobId);
+  return seen.kind === "absent" || (seen.kind === "listed" && hasEnded(seen.job));
 }
 
 function artifactKeyOf(job: DesiredJob): ResourceKey {

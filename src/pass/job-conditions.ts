@@ -1,6 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import { hasEnded, isHealthy, type FlinkJobSeen } from "../flink/cluster-seen.ts";
-import type { Condition, JobStatus } from "../model/status.ts";
+import type { Condition, JobStatus, Operation } from "../model/status.ts";
 import type { Acceptance } from "./acceptance.ts";
 import type { Block } from "./decision.ts";
 import type { JobSeen } from "./observed.ts";
@@ -10,20 +10,50 @@ export type ConditionNow = Omit<Condition, "since">;
 /** Everything a person asks first about a Job, most basic first. Texts hold nothing that moves by itself, or every pass would commit. */
 export function jobConditions(
   acceptance: Acceptance,
-  status: Pick<JobStatus, "phase" | "cluster" | "requestedRpus" | "parallelism">,
+  status: Pick<JobStatus, "phase" | "cluster" | "requestedRpus" | "parallelism" | "operation" | "suspended" | "deleted">,
   seen: JobSeen | undefined,
   block: (Block & { readonly because: string }) | undefined,
 ): readonly ConditionNow[] {
   const conditions: ConditionNow[] = [{ type: "Accepted", ...acceptance }];
+  if (status.deleted !== undefined) conditions.push(DELETED);
   if (block !== undefined)
     conditions.push({ type: block.condition, status: "False", reason: block.reason, message: block.because });
-  if (status.phase === "Pending" || status.cluster === undefined) return conditions;
-  conditions.push({ type: "Placed", status: "True", reason: "ClusterChosen", message: `on ${status.cluster.name}` });
-  conditions.push({ type: "Started", status: "True", reason: "AcceptedByFlink", message: "Flink took the job" });
+  if (status.phase === "Pending" || status.cluster === undefined || status.deleted !== undefined) return conditions;
+  if (status.suspended === true) return [...conditions, SUSPENDED];
+  if (block?.condition !== "Placed")
+    conditions.push({ type: "Placed", status: "True", reason: "ClusterChosen", message: `on ${status.cluster.name}` });
+  if (block?.condition !== "Started")
+    conditions.push({ type: "Started", status: "True", reason: "AcceptedByFlink", message: "Flink took the job" });
   if (seen === undefined) return conditions;
-  conditions.push(healthOf(seen, status.cluster.name), ...reachedOf(status));
+  conditions.push(underWay(status.operation) ?? healthOf(seen, status.cluster.name), ...reachedOf(status));
   if (seen.kind === "listed" && !hasEnded(seen.job)) conditions.push(...recoverableOf(seen.job));
   return conditions;
+}
+
+const SUSPENDED: ConditionNow = {
+  type: "Suspended",
+  status: "True",
+  reason: "RpusZero",
+  message: "it was stopped with a savepoint and goes on from it when spec.resources.rpus is raised",
+};
+
+const DELETED: ConditionNow = {
+  type: "Deleted",
+  status: "True",
+  reason: "Tombstone",
+  message: "its manifest is gone; its last restore point is kept for 30 days, and declaring it again goes on from there",
+};
+
+/** Between the stop of one attempt and the start of the next, what Flink lists under either id says nothing about the Job's health. */
+function underWay(operation: Operation | undefined): ConditionNow | undefined {
+  const type = "Healthy";
+  if (operation?.kind === "stop" && operation.purpose === "rescale")
+    return { type, status: "False", reason: "Rescaling", message: "it is stopped with a savepoint and started again from it" };
+  if (operation?.kind === "stop" || operation?.kind === "cancel")
+    return { type, status: "False", reason: "Stopping", message: "it is being stopped" };
+  if (operation?.kind === "start")
+    return { type, status: "False", reason: "Restarting", message: "its next attempt is being started" };
+  return undefined;
 }
 
 function healthOf(seen: JobSeen, cluster: string): ConditionNow {
@@ -42,7 +72,7 @@ function healthOf(seen: JobSeen, cluster: string): ConditionNow {
       type,
       status: "Unknown",
       reason: "Vanished",
-      message: `cluster ${cluster} answers and does not list the job; bringing it back is not yet acted on`,
+      message: `cluster ${cluster} answers and does not list the job`,
     };
   }
   const { job } = seen;
@@ -54,7 +84,7 @@ function healthOf(seen: JobSeen, cluster: string): ConditionNow {
       type,
       status: "False",
       reason: "Ended",
-      message: `Flink ended it as ${job.state}${cause}; bringing it back is not yet acted on`,
+      message: `Flink ended it as ${job.state}${cause}`,
     };
   }
   if (isHealthy(job)) return { type, status: "True", reason: "AllTasksRunning", message: "all tasks are running" };

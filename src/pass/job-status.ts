@@ -1,11 +1,14 @@
+import { formatTime } from "../common/clock.ts";
 import { isHealthy } from "../flink/cluster-seen.ts";
 import { shownState, isFlinkState, type SeenJobState } from "../model/flink-job-state.ts";
 import { withCondition, withoutCondition, withTransition } from "../model/conditions.ts";
 import type { JobManifest } from "../model/manifest.ts";
-import type { AcceptedSource, Condition, JobRecord, JobStatus, StartOperation } from "../model/status.ts";
-import { acceptanceOfJob } from "./acceptance.ts";
+import type { AcceptedSource, Condition, JobRecord, JobStatus, LastSavepoint, Operation } from "../model/status.ts";
+import { specDigits } from "../model/canonical-spec.ts";
+import { parseFlinkJobId } from "../model/flink-job-id.ts";
+import { acceptanceOfJob, isSpecOf } from "./acceptance.ts";
 import { isDeepStrictEqual } from "node:util";
-import type { Block, JobDecision } from "./decision.ts";
+import type { Block, JobDecision, Settlement } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import { jobConditions, type ConditionNow } from "./job-conditions.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
@@ -19,28 +22,35 @@ export interface StatusContext {
 /** The record of a Job after this pass; the very one that was there when nothing changed; undefined when there is none to keep. */
 export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: StatusContext): JobRecord | undefined {
   if (decision.kind === "forget") return undefined;
-  const base = decision.kind === "adopt" ? decision.record : baseRecord(job, context);
+  const base = decision.kind === "adopt" ? decision.record : baseRecord(job, decision, context);
   if (base === undefined || job.recordProblem !== undefined) return job.record;
-  const announced = decision.kind === "start" ? announce(base, decision.operation, decision.artifact) : base;
-  const seen = seeJob(announced, context.observed);
-  const settled = decision.kind === "start" ? announced : settle(announced, seen, decision);
-  const status = withState(settled.status, seen);
-  const acceptance = acceptanceOfJob({ ...job, record: { ...settled, status } });
+  const moved: JobRecord = { ...base, status: withDecision(base.status, job, decision, context) };
+  const seen = seeJob(moved, context.observed);
+  const status = withCheckpoint(withState(moved.status, seen, decision), seen);
+  const acceptance = acceptanceOfJob({ ...job, record: { ...moved, status } }, decision);
   const conditions = applyConditions(status.conditions, jobConditions(acceptance, status, seen, blockOf(decision)), context.now);
   const history = nextHistory(job.record?.status, status, whyMoved(decision, seen), context.now);
-  const record: JobRecord = { ...settled, status: { ...status, conditions, history } };
+  const record: JobRecord = { ...moved, status: { ...status, conditions, history } };
   return job.record !== undefined && isDeepStrictEqual(record, job.record) ? job.record : record;
 }
 
 /** As long as nothing of it ran, the record follows the manifest; afterwards the accepted spec stays what it was. */
-function baseRecord(job: DesiredJob, context: StatusContext): JobRecord | undefined {
+function baseRecord(job: DesiredJob, decision: JobDecision, context: StatusContext): JobRecord | undefined {
   const { record, declared } = job;
   if (declared.kind !== "declared") return record;
   const { manifest } = declared;
-  const bound = record?.status.operation !== undefined || record?.status.flinkJobId !== undefined;
-  if (bound) return { ...record, labels: manifest.labels, annotations: manifest.annotations };
+  // Declared again under a tombstone: bound to nothing as soon as it is started.
+  const isReborn = record?.status.deleted !== undefined && decision.kind === "announce";
+  const bound =
+    record !== undefined && (record.status.operation !== undefined || record.status.flinkJobId !== undefined) && !isReborn;
+  if (bound) {
+    // An adopted Job whose manifest was put back: now the spec that it runs with is known again.
+    const isFoundAgain = !isSpecOf(record) && specDigits(manifest.spec) === parseFlinkJobId(record.status.flinkJobId ?? "")?.spec;
+    const spec = isFoundAgain ? manifest.spec : record.spec;
+    return { ...record, spec, labels: manifest.labels, annotations: manifest.annotations };
+  }
   const source = acceptedSource(manifest, record?.status.source, context.commit);
-  const status: JobStatus = record?.status ?? {
+  const before: JobStatus = record?.status ?? {
     phase: "Pending",
     flinkJobState: "",
     run: 0,
@@ -49,6 +59,7 @@ function baseRecord(job: DesiredJob, context: StatusContext): JobRecord | undefi
     conditions: [],
     history: [],
   };
+  const status = isReborn ? rebornStatus(before) : before;
   return {
     kind: "Job",
     id: job.id,
@@ -57,6 +68,11 @@ function baseRecord(job: DesiredJob, context: StatusContext): JobRecord | undefi
     spec: manifest.spec,
     status: { ...status, source },
   };
+}
+
+/** What a Job keeps of its former life: its numbers, which are never used twice, and its history. */
+function rebornStatus({ run, attempt, source, conditions, history }: JobStatus): JobStatus {
+  return { phase: "Pending", flinkJobState: "", run, attempt, source, conditions, history };
 }
 
 /** The commit in which the spec was first seen as it is; one that leaves the file alone does not count. */
@@ -70,8 +86,114 @@ export function acceptedSource(
   return { path, line, commit, blob };
 }
 
-function announce(record: JobRecord, operation: StartOperation, artifact: NonNullable<JobStatus["artifact"]>): JobRecord {
-  return { ...record, status: { ...record.status, attempt: operation.attempt, artifact, operation } };
+/** What the decision itself makes of the status: an intent, an outcome, a phase. */
+function withDecision(status: JobStatus, job: DesiredJob, decision: JobDecision, context: StatusContext): JobStatus {
+  const deleting = job.declared.kind === "absent" && isDeleting(decision) ? markDeleting(status, context.now) : status;
+  switch (decision.kind) {
+    case "announce":
+      return withAnnouncement(deleting, decision);
+    case "settle":
+      return settle(deleting, decision.settlement, context);
+    case "adopt":
+    case "await":
+    case "forget":
+    case "leave":
+    case "resume":
+    case "wait":
+      return deleting;
+    default:
+      return decision satisfies never;
+  }
+}
+
+function withAnnouncement(status: JobStatus, { work, artifact, rescaleFailed }: JobDecision & { kind: "announce" }): JobStatus {
+  const { operation } = work;
+  const attempt =
+    operation.kind === "start" ? operation.attempt : operation.kind === "stop" ? operation.next?.attempt : undefined;
+  return {
+    ...status,
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(artifact === undefined ? {} : { artifact }),
+    ...(rescaleFailed === undefined ? {} : { rescaleFailed }),
+    operation,
+  };
+}
+
+/** A deletion that the guard let go: its steps, and its waiting for a cluster that cannot be seen. */
+function isDeleting(decision: JobDecision): boolean {
+  if (decision.kind === "announce")
+    return decision.work.kind === "cancel" || (decision.work.kind === "stop" && decision.work.operation.purpose === "delete");
+  return decision.kind === "wait" && decision.block.condition === "Deleted";
+}
+
+function markDeleting(status: JobStatus, now: number): JobStatus {
+  return { ...status, phase: "Deleting", deletingSince: status.deletingSince ?? formatTime(now) };
+}
+
+function settle(status: JobStatus, settlement: Settlement, { now }: StatusContext): JobStatus {
+  const { operation, ...rest } = status;
+  switch (settlement.kind) {
+    case "started":
+      return startedStatus(rest, operation, settlement, now);
+    case "rescaled":
+      return { ...rest, requestedRpus: settlement.rpus };
+    case "suspended": {
+      const lastSavepoint = savepointOf(operation, settlement.uri, "Suspend", now);
+      return { ...rest, flinkJobState: "Finished", suspended: true, requestedRpus: 0, ...lastSavepoint };
+    }
+    case "abandoned":
+      return rest;
+    case "finished":
+      return { ...rest, flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }) };
+    case "buried": {
+      const { restorePoint } = settlement;
+      const { suspended: _suspended, ...kept } = rest;
+      const deleted = { at: formatTime(now), ...(restorePoint === undefined ? {} : { restorePoint }) };
+      return { ...kept, phase: "Deleting", flinkJobState: shownState(rest.flinkJobState, { kind: "deleted" }), deleted };
+    }
+    default:
+      return settlement satisfies never;
+  }
+}
+
+function startedStatus(
+  rest: JobStatus,
+  operation: Operation | undefined,
+  settlement: Settlement & { kind: "started" },
+  now: number,
+): JobStatus {
+  const { flinkJobId, cluster, flinkVersion, rpus, run, restoredFrom, announcedAt } = settlement;
+  const { suspended: _suspended, startedFrom: _startedFrom, checkpointed, ...kept } = rest;
+  const isNewRun = run !== rest.run;
+  // An attempt that ended without a checkpoint of its own counts; one that took any starts the count anew.
+  const isRepeat = !isNewRun && rest.flinkJobId !== undefined && operation?.kind === "start";
+  const restarts = isRepeat && checkpointed !== rest.flinkJobId ? (rest.restarts ?? 0) + 1 : isRepeat ? 1 : 0;
+  return {
+    ...kept,
+    phase: rest.phase === "Deleting" ? "Deleting" : "Ready",
+    flinkJobState: isNewRun
+      ? ""
+      : shownState(rest.flinkJobState, { kind: operation?.kind === "stop" ? "stopping-to-restart" : "vanished" }),
+    run,
+    flinkJobId,
+    cluster,
+    flinkVersion,
+    requestedRpus: rpus,
+    startedAt: announcedAt,
+    restarts,
+    ...(restoredFrom === undefined ? {} : { startedFrom: restoredFrom }),
+    ...(operation?.kind === "stop" && restoredFrom !== undefined ? savepointOf(operation, restoredFrom.uri, "Rescale", now) : {}),
+  };
+}
+
+function savepointOf(
+  operation: Operation | undefined,
+  uri: string,
+  reason: LastSavepoint["reason"],
+  now: number,
+): { readonly lastSavepoint?: LastSavepoint } {
+  if (operation === undefined) return {};
+  return { lastSavepoint: { uri, takenAt: formatTime(now), flinkJobId: operation.flinkJobId, reason } };
 }
 
 function seeJob(record: JobRecord, observed: Observed): JobSeen | undefined {
@@ -81,39 +203,35 @@ function seeJob(record: JobRecord, observed: Observed): JobSeen | undefined {
   return ref === undefined || id === undefined ? undefined : findJob(observed.clusters, record.id.zone, ref, id);
 }
 
-/** Flink has the job: its start is over. From here on the Job is Ready until it is deleted, whatever happens. */
-function settle(record: JobRecord, seen: JobSeen | undefined, decision: JobDecision): JobRecord {
-  const { operation, ...rest } = record.status;
-  if (operation === undefined || seen?.kind !== "listed" || decision.kind !== "leave") return record;
-  const { flinkJobId, rpus, restoreFrom } = operation;
-  const status: JobStatus = {
-    ...rest,
-    phase: "Ready",
-    run: rest.run + 1,
-    flinkJobState: "",
-    flinkJobId,
-    cluster: { ...operation.cluster, incarnation: seen.cluster.incarnation },
-    flinkVersion: seen.cluster.flinkVersion,
-    requestedRpus: rpus,
-    ...(restoreFrom === undefined ? {} : { startedFrom: restoreFrom }),
-  };
-  return { ...record, status };
-}
-
-function withState(status: JobStatus, seen: JobSeen | undefined): JobStatus {
-  if (status.phase === "Pending" || seen === undefined) return status;
-  const flinkJobState = shownState(status.flinkJobState, stateOf(seen));
+function withState(status: JobStatus, seen: JobSeen | undefined, decision: JobDecision): JobStatus {
+  if (status.phase === "Pending" || status.deleted !== undefined || status.suspended === true || seen === undefined)
+    return status;
+  const flinkJobState = shownState(status.flinkJobState, stateOf(status, seen, decision));
   const reached = seen.kind === "listed" ? seen.job.detail?.parallelism : undefined;
   return { ...status, flinkJobState, ...(reached === undefined || reached === 0 ? {} : { parallelism: reached }) };
 }
 
-function stateOf(seen: JobSeen): SeenJobState {
+function stateOf(status: JobStatus, seen: JobSeen, decision: JobDecision): SeenJobState {
+  const { operation } = status;
+  if (operation?.kind === "stop" && operation.purpose === "rescale") return { kind: "stopping-to-restart" };
+  // What is stopped for good says so when its savepoint is there, and not by Flink's word in between.
+  if (operation?.kind === "stop" || operation?.kind === "cancel") return { kind: "not-seen" };
+  if (operation?.kind === "start" && status.flinkJobId !== undefined) return { kind: "vanished" };
+  if (seen.kind === "absent" && decision.kind === "leave" && decision.block?.condition === "Restored")
+    return { kind: "vanished" };
   if (seen.kind !== "listed" || !isFlinkState(seen.job.state)) return { kind: "not-seen" };
   return { kind: "shown", state: seen.job.state };
 }
 
+/** Once a checkpoint of an attempt is complete, its state may never be taken for "it had none". */
+function withCheckpoint(status: JobStatus, seen: JobSeen | undefined): JobStatus {
+  if (seen?.kind !== "listed" || (seen.job.detail?.checkpoints.completed ?? 0) === 0) return status;
+  if (seen.job.flinkJobId !== status.flinkJobId || status.checkpointed === status.flinkJobId) return status;
+  return { ...status, checkpointed: status.flinkJobId };
+}
+
 function blockOf(decision: JobDecision): (Block & { readonly because: string }) | undefined {
-  const block = decision.kind === "wait" || decision.kind === "await" ? decision.block : undefined;
+  const block = "block" in decision ? decision.block : undefined;
   return block === undefined ? undefined : { ...block, because: decision.because };
 }
 
@@ -128,7 +246,7 @@ export function applyConditions(before: readonly Condition[], now: readonly Cond
 
 /** A Job that is left alone moves because of what Flink shows. */
 function whyMoved(decision: JobDecision, seen: JobSeen | undefined): string {
-  if (decision.kind !== "leave" || seen?.kind !== "listed") return decision.because;
+  if (decision.kind !== "leave" || decision.block !== undefined || seen?.kind !== "listed") return decision.because;
   const { state, detail } = seen.job;
   return `Flink shows ${state}${isHealthy(seen.job) ? ", all tasks running" : ""}${detail?.rootCause === undefined ? "" : `: ${detail.rootCause}`}`;
 }

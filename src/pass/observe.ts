@@ -6,12 +6,15 @@ import type { Actions } from "./apply.ts";
 import { artifactRequest } from "./decide-artifact.ts";
 import type { Desired, DesiredJob } from "./desired.ts";
 import type { Observed } from "./observed.ts";
+import { lineagePrefix } from "./job-context.ts";
 import { findJob } from "./observed.ts";
+import type { ClusterRef } from "../model/status.ts";
 
 export interface ObserveDeps {
   readonly clusters: readonly Cluster[];
   readonly store: ArtifactStore;
   readonly actions: Actions;
+  readonly instance: string;
   readonly limits: { readonly maxBytes: number; readonly maxBlobBytes: number };
 }
 
@@ -28,28 +31,53 @@ export async function observe(
   signal: AbortSignal,
 ): Promise<Observed> {
   const clusters = await Promise.all(
-    deps.clusters.map(async (cluster) => cluster.look(lookRequest(cluster, desired, last), PATIENCE_MS, signal)),
+    deps.clusters.map(async (cluster) => cluster.look(lookRequest(cluster, desired, last, deps.instance), PATIENCE_MS, signal)),
   );
-  return { clusters, artifacts: seeArtifacts(deps, desired), submissions: new Map(deps.actions.see()) };
+  return {
+    clusters,
+    artifacts: seeArtifacts(deps, desired),
+    submissions: new Map(deps.actions.see()),
+    steps: new Map(deps.actions.seeSteps()),
+  };
 }
 
 /** Slots have to be fresh where a Job wants to start; a cluster on which nothing moves is asked no more often than configured. */
-function lookRequest(cluster: Cluster, desired: Desired, last: readonly ClusterSeen[]) {
+function lookRequest(cluster: Cluster, desired: Desired, last: readonly ClusterSeen[], instance: string) {
   const jobs = desired.jobs.filter((job) => job.id.zone === cluster.zone);
-  const starting = jobs.filter((job) => wantsToStart(job));
+  const starting = jobs.filter((job) => wantsSlots(job, last));
   const moving = starting.length > 0 || jobs.some((job) => isMoving(job, cluster, last));
   return {
     maxAgeMs: moving ? FRESH_ENOUGH_MS : cluster.config.pollIntervalMs - FRESH_ENOUGH_MS,
     slots: starting.length > 0,
-    restorePointsOf: jobs.flatMap((job) => announcedElsewhere(job, cluster, last)),
+    restorePointsOf: jobs.filter((job) => needsRestorePoints(job, cluster, last)).map((job) => lineagePrefix(instance, job.id)),
   };
 }
 
-function wantsToStart(job: DesiredJob): boolean {
-  return (
-    job.record?.status.operation !== undefined ||
-    (job.record?.status.flinkJobId === undefined && job.declared.kind === "declared")
-  );
+/** A start, a rescale, or a return is near. */
+function wantsSlots(job: DesiredJob, last: readonly ClusterSeen[]): boolean {
+  const status = job.record?.status;
+  if (status?.operation !== undefined) return true;
+  if (job.declared.kind !== "declared") return false;
+  if (status?.flinkJobId === undefined || status.cluster === undefined) return true;
+  if (status.requestedRpus !== job.declared.manifest.spec.rpus) return true;
+  return status.flinkJobState !== "Finished" && isDown(job, status.cluster, status.flinkJobId, last);
+}
+
+/** The Job does not run and should: what its attempts left decides how it comes back, or what its tombstone keeps. */
+function needsRestorePoints(job: DesiredJob, cluster: Cluster, last: readonly ClusterSeen[]): boolean {
+  const status = job.record?.status;
+  if (status === undefined || status.deleted !== undefined || status.suspended === true) return false;
+  const { operation } = status;
+  const ref = operation?.cluster ?? status.cluster;
+  const id = operation?.flinkJobId ?? status.flinkJobId;
+  if (ref === undefined || id === undefined || ref.name !== cluster.name) return false;
+  if (status.flinkJobState === "Finished" && operation === undefined) return false;
+  return operation?.kind === "cancel" || isDown(job, ref, id, last);
+}
+
+function isDown(job: DesiredJob, ref: ClusterRef, flinkJobId: string, last: readonly ClusterSeen[]): boolean {
+  const seen = findJob(last, job.id.zone, ref, flinkJobId);
+  return seen.kind === "absent" || (seen.kind === "listed" && hasEnded(seen.job));
 }
 
 /** Whether a job of ours is between two states, so that its next one is to be seen soon. */
@@ -60,14 +88,6 @@ export function isMoving(job: DesiredJob, cluster: { readonly name: string }, la
   if (ref === undefined || flinkJobId === undefined || ref.name !== cluster.name) return false;
   const seen = findJob(last, job.id.zone, ref, flinkJobId);
   return seen.kind === "listed" && !hasEnded(seen.job) && !isHealthy(seen.job);
-}
-
-/** A start that was announced for a JobManager which is not there any more: what it may have left decides how to go on. */
-function announcedElsewhere(job: DesiredJob, cluster: Cluster, last: readonly ClusterSeen[]): readonly string[] {
-  const operation = job.record?.status.operation;
-  if (operation === undefined || operation.cluster.name !== cluster.name) return [];
-  const seen = last.find(({ zone, name }) => zone === cluster.zone && name === cluster.name);
-  return seen?.kind === "reachable" && seen.incarnation !== operation.cluster.incarnation ? [operation.flinkJobId] : [];
 }
 
 function seeArtifacts(deps: ObserveDeps, desired: Desired): ReadonlyMap<ResourceKey, ArtifactSeen> {

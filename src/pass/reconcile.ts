@@ -1,9 +1,9 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../common/clock.ts";
 import type { Log } from "../common/log.ts";
 import type { Config } from "../config/config.ts";
 import type { Cluster } from "../flink/cluster.ts";
 import type { ClusterSeen } from "../flink/cluster-seen.ts";
-import type { Summary } from "../model/status.ts";
 import type { Actions } from "./apply.ts";
 import { buildDesired } from "./build-desired.ts";
 import { buildStatus, type StatusUpdate } from "./build-status.ts";
@@ -12,6 +12,7 @@ import type { Decisions } from "./decision.ts";
 import type { Desired } from "./desired.ts";
 import { establish, REBUILD_TRAILER, statusLostBecause, type Establishment } from "./establish.ts";
 import { logPass } from "./explain.ts";
+import { ALLOW_TRAILER, guardDeletions } from "./guard.ts";
 import { observe, type ObserveDeps } from "./observe.ts";
 import type { Observed } from "./observed.ts";
 import { publish, type Published, type PublishDeps } from "./publish.ts";
@@ -66,19 +67,31 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   if (established.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, established.because);
   const now = deps.clock.now();
   const statusLost = whyLost(deps, snapshot, established);
+  const source = describeSource(deps.config, snapshot, desired);
+  const guarded = guardDeletions({
+    jobs: desired.jobs,
+    manifests: snapshot.manifests.length,
+    unreadable: snapshot.deletionsHeld,
+    sourceChanged: source.changed,
+    allowed: snapshot.trailers.get(ALLOW_TRAILER) ?? [],
+    maxDeletions: deps.config.policy.deletions.max,
+  });
   const decisions = decide({
     config: deps.config,
     commit: snapshot.commit,
     desired,
     observed,
+    lastSeen: memory.clusters,
     statusLost,
+    guarded,
     deletionsHeld: snapshot.deletionsHeld,
     now,
   });
-  const update = buildStatus({ snapshot, desired, observed, decisions, summary: describeSource(deps.config), now });
+  const update = buildStatus({ snapshot, desired, observed, decisions, summary: source.summary, now });
   deps.actions.prepare(decisions, observed); // downloads and uploads, which need no announcement
   const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
   if (mayApply(published, update)) deps.actions.apply(decisions, observed); // what was announced, and only that
+  deps.actions.forgetAllBut(flinkJobIdsOf(update));
   const pass = { kind: "done" as const, snapshot, desired, observed, decisions, update, published };
   return { ...pass, memory: remember(memory, pass, logPass(deps.log, memory.said, pass), now) };
 }
@@ -130,10 +143,33 @@ function remember(
   return { clusters: pass.observed.clusters, newsSinceMs: hasNews ? (memory.newsSinceMs ?? now) : undefined, said };
 }
 
-function describeSource(config: Config): Pick<Summary, "source" | "instance"> {
+/**
+ * The source's settings as the summary keeps them. While deletions wait that a change of settings may have caused, the old ones stay
+ * there: they are what holds the deletions, also after a restart.
+ */
+function describeSource(config: Config, snapshot: Snapshot, desired: Desired) {
   const { url, branch, paths } = config.repository;
-  return {
-    instance: config.instance,
-    source: { url: `${url.protocol}//${url.host}${url.pathname}`, branch, paths, zones: [...config.zones.keys()].sort() },
-  };
+  const zones = [...config.zones.keys()].sort();
+  const now = { url: `${url.protocol}//${url.host}${url.pathname}`, branch, paths, zones };
+  const before = snapshot.status.summary?.source;
+  const isChanged = before !== undefined && !isDeepStrictEqual(before, now);
+  const waits = desired.jobs.some(
+    (job) => job.declared.kind === "absent" && job.record !== undefined && job.record.status.deleted === undefined,
+  );
+  if (!isChanged || !waits || snapshot.trailers.has(ALLOW_TRAILER))
+    return { changed: undefined, summary: { instance: config.instance, source: now } };
+  const changed =
+    "the daemon's configuration names another repository, branch, paths or zones than the status was made with, which may be why the manifest is not there";
+  return { changed, summary: { instance: config.instance, source: before } };
+}
+
+function flinkJobIdsOf(update: StatusUpdate): ReadonlySet<string> {
+  const ids = new Set<string>();
+  for (const record of update.records.values()) {
+    if (record.kind !== "Job") continue;
+    const { flinkJobId, operation } = record.status;
+    for (const id of [flinkJobId, operation?.flinkJobId, operation?.kind === "stop" ? operation.next?.flinkJobId : undefined])
+      if (id !== undefined) ids.add(id);
+  }
+  return ids;
 }

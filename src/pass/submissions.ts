@@ -16,17 +16,31 @@ export interface Submission {
   readonly allowNonRestoredState: boolean;
 }
 
+interface Tried {
+  readonly because: string;
+  readonly failures: number;
+  readonly retryAtMs: number;
+}
+
 /** What is known in this process of a submission that was made. */
 export type SubmissionSeen =
   | { readonly kind: "under-way" }
   | { readonly kind: "accepted" }
   /** Flink said no, and nothing runs under this id. */
-  | {
-      readonly kind: "refused";
-      readonly reason: string;
-      readonly because: string;
-      readonly failures: number;
-      readonly retryAtMs: number;
-    }
+  | ({ readonly kind: "refused"; readonly reason: string } & Tried)
   /** The answer was lost: the job may yet appear, since the program's `main` may still be at work. */
-  | { readonly kind: "unknown"; readonly because: string; readonly failures: number; readonly retryAtMs: number };
+  | ({ readonly kind: "unknown" } & Tried);
+
+/** What is known in this process of a stop, a cancellation or a rescale that was asked for; `announcedAt` tells operations apart. */
+export type StepSeen = { readonly announcedAt: string } & (
+  | { readonly kind: "under-way" }
+  /** Stopped, and this savepoint is complete. */
+  | { readonly kind: "stopped"; readonly uri: string }
+  | { readonly kind: "cancelled" }
+  | { readonly kind: "rescale-asked" }
+  /** Nothing happened to the job. */
+  | ({ readonly kind: "not-done" } & Tried)
+  /** The job ended another way, or is not there any more; no savepoint of this step exists. */
+  | { readonly kind: "ended"; readonly because: string }
+  | ({ readonly kind: "unknown" } & Tried)
+);

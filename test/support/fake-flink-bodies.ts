@@ -170,11 +170,16 @@ export const bodies = {
     ),
   incompleteRequirements: (vertexId: string): FakeAnswer =>
     refused(400, `The request is incomplete, missing job vertex [${vertexId}].`),
-  aboveMaxParallelism: (parallelism: number, vertexId: string): FakeAnswer =>
+  aboveMaxParallelism: (parallelism: number, vertexId: string, maxParallelism: number): FakeAnswer =>
     refused(
       400,
-      `The newly requested parallelism ${parallelism} for the job vertex ${vertexId} exceeds its maximum parallelism 128.`,
+      `The newly requested parallelism ${parallelism} for the job vertex ${vertexId} exceeds its maximum parallelism ${maxParallelism}.`,
     ),
+  /** What only the scheduler of a running job can answer. */
+  jobGoneFromScheduler: (flinkJobId: string): FakeAnswer => {
+    const missing = `org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (${flinkJobId})`;
+    return failed(`java.util.concurrent.CompletionException: ${missing}`, missing);
+  },
   leaderElection: (): FakeAnswer => ({
     status: 503,
     body: { errors: ["Service temporarily unavailable due to an ongoing leader election. Please refresh."] },

@@ -36,6 +36,7 @@ export interface FakeClusterSettings {
 }
 
 interface FakeOperation {
+  readonly isStop: boolean;
   /** What the operation will do as soon as it may go on; its own result. */
   finish: (() => { readonly location: string } | { readonly failure: string }) | undefined;
   result: { readonly location: string } | { readonly failure: string } | undefined;
@@ -56,6 +57,10 @@ export class FakeCluster {
   deploymentsHeld = false;
   savepointsHeld = false;
   savepointFailure: string | undefined;
+  /** Where a stop leaves the job that fails after its savepoint was taken. */
+  brokenStops: FlinkState | undefined;
+  /** A cancellation stays CANCELLING while set. */
+  cancellationsHeld = false;
   /** A PUT of resource requirements is accepted and shows no effect while set. */
   rescalesHeld = false;
   readonly #operations = new Map<string, FakeOperation>();
@@ -72,10 +77,15 @@ export class FakeCluster {
     return major * 100 + minor;
   }
 
-  /** A JobManager that was killed and started again: nothing of memory is left, the files are. */
+  /**
+   * A JobManager that was killed and started again: nothing of memory is left, the files are. With high availability jobs that had not
+   * ended go on under their ids.
+   */
   restart(): void {
+    const live = this.live();
     this.incarnation = randomUUID();
     this.jobs.clear();
+    if (this.settings.highAvailability !== undefined) for (const job of live) this.jobs.set(job.flinkJobId, recovered(job));
     this.jars.clear();
     this.#operations.clear();
     this.#everUsed.clear();
@@ -90,10 +100,16 @@ export class FakeCluster {
     return [...this.jobs.values()].filter((job) => !isTerminal(job.state));
   }
 
+  /** As after five minutes: results of savepoints and stops are forgotten, what they did stays. */
+  forgetOperations(): void {
+    this.#operations.clear();
+  }
+
   /** Lets time pass: slots are taken, checkpoints completed, bounded jobs finished. Called before every look. */
   advance(): void {
     for (const job of this.live()) {
       this.#schedule(job);
+      if (job.state === "CANCELLING" && !this.cancellationsHeld) this.setState(job, "CANCELED");
       this.#checkpointDue(job);
       this.#finishDue(job);
     }
@@ -180,6 +196,7 @@ export class FakeCluster {
       restoredFrom: request.savepointPath,
       state: "RUNNING",
       requestedParallelism: request.parallelism,
+      sourceParallelism: 1,
       parallelism: 0,
       endedAtMs: undefined,
       changedAtMs: now,
@@ -203,8 +220,12 @@ export class FakeCluster {
     // One cache for savepoints and stops: a trigger id that was used before starts nothing.
     const key = `${flinkJobId}/${triggerId}`;
     if (this.#operations.has(key)) return;
+    const stopping = [...this.#operations].some(
+      ([other, { isStop, result }]) => other.startsWith(`${flinkJobId}/`) && isStop && result === undefined,
+    );
     const finish = (): { location: string } | { failure: string } => this.#savepoint(flinkJobId, triggerId, operation);
-    this.#operations.set(key, { finish, result: undefined });
+    const result = stopping ? { failure: checkpointFailure("Checkpoint Coordinator is suspending.") } : undefined;
+    this.#operations.set(key, { isStop: operation.ending !== undefined, finish, result });
     this.advance();
   }
 
@@ -218,6 +239,7 @@ export class FakeCluster {
     if (known) removeDirectory(path);
     const missing = `java.io.FileNotFoundException: Cannot find checkpoint or savepoint file/directory '${path}' on file system 'file'.`;
     this.#operations.set(`disposal/${triggerId}`, {
+      isStop: false,
       finish: undefined,
       result: known ? { location: path } : { failure: stackTrace(missing) },
     });
@@ -236,8 +258,7 @@ export class FakeCluster {
       return { failure: stackTrace(`java.util.concurrent.CompletionException: ${waiting}`, waiting) };
     }
     if (this.savepointFailure !== undefined) {
-      const failure = `org.apache.flink.runtime.checkpoint.CheckpointException: ${this.savepointFailure}`;
-      return { failure: stackTrace(`java.util.concurrent.CompletionException: ${failure}`, failure) };
+      return { failure: checkpointFailure(this.savepointFailure) };
     }
     job.count += 1;
     const suffix = createHash("sha256").update(triggerId).digest("hex").slice(0, 12);
@@ -250,8 +271,13 @@ export class FakeCluster {
     }
     const id = (job.checkpoints.at(-1)?.id ?? 0) + 1;
     job.checkpoints.push({ id, isSavepoint: true, atMs: this.settings.clock.now(), externalPath: location });
-    if (operation.ending !== undefined) this.setState(job, operation.ending);
-    return { location };
+    if (operation.ending === undefined) return { location };
+    if (this.brokenStops === undefined) {
+      this.setState(job, operation.ending);
+      return { location };
+    }
+    this.setState(job, this.brokenStops, "the sink could not be closed");
+    return { failure: stoppingFailure(location, flinkJobId) };
   }
 
   #mainFailure(program: Program): FakeAnswer | undefined {
@@ -313,6 +339,29 @@ export class FakeCluster {
   #dropCheckpoints(job: FakeJob): void {
     for (const { isSavepoint, externalPath } of job.checkpoints) if (!isSavepoint) removeDirectory(externalPath);
   }
+}
+
+function checkpointFailure(message: string): string {
+  const failure = `org.apache.flink.runtime.checkpoint.CheckpointException: ${message}`;
+  return stackTrace(`java.util.concurrent.CompletionException: ${failure}`, failure);
+}
+
+/** The savepoint is there, only the stop after it came to nothing. */
+function stoppingFailure(location: string, flinkJobId: string): string {
+  const failure = `org.apache.flink.runtime.scheduler.stopwithsavepoint.StopWithSavepointStoppingException: A savepoint has been created at: ${location}, but the corresponding job ${flinkJobId} failed during stopping. The savepoint is consistent, but might have uncommitted transactions. If you want to commit the transaction please restart a job from this savepoint.`;
+  return stackTrace(`java.util.concurrent.CompletionException: ${failure}`, failure);
+}
+
+/** As another JobManager takes it up: from its newest checkpoint, without the numbers of its former life. */
+function recovered(job: FakeJob): FakeJob {
+  return {
+    ...job,
+    state: "RUNNING",
+    parallelism: 0,
+    checkpoints: job.checkpoints.slice(-1),
+    failedCheckpoints: 0,
+    exceptions: [],
+  };
 }
 
 export interface Program {

@@ -17,6 +17,8 @@ export interface FakeJob {
   state: FlinkState;
   /** As submitted, or as an adaptive scheduler was told. */
   requestedParallelism: number;
+  /** 1, as the program says, until an adaptive scheduler is told otherwise. */
+  sourceParallelism: number;
   /** What it has slots for; 0 while it waits for them. */
   parallelism: number;
   endedAtMs: number | undefined;

@@ -1,3 +1,4 @@
+import { isTerminal } from "../../src/flink/responses.ts";
 import { bodies, type FakeAnswer } from "./fake-flink-bodies.ts";
 import type { FakeCluster, RunRequest } from "./fake-flink-cluster.ts";
 import * as view from "./fake-flink-views.ts";
@@ -125,7 +126,7 @@ function cancel(cluster: FakeCluster, flinkJobId: string): FakeAnswer {
   const job = cluster.jobs.get(flinkJobId);
   if (job === undefined) return bodies.cancelUnknown();
   if (job.state === "FINISHED" || job.state === "FAILED") return bodies.cancelEnded(job.state);
-  if (job.state !== "CANCELED") cluster.setState(job, "CANCELED");
+  if (job.state !== "CANCELED") cluster.setState(job, cluster.cancellationsHeld ? "CANCELLING" : "CANCELED");
   return ok({}, 202);
 }
 
@@ -167,9 +168,9 @@ function readRequirements(cluster: FakeCluster, flinkJobId: string): FakeAnswer 
   if (cluster.minor < 118) return bodies.unroutable("GET", `/jobs/${flinkJobId}/resource-requirements`);
   if (!cluster.settings.adaptive) return bodies.notAdaptive();
   const job = cluster.jobs.get(flinkJobId);
-  if (job === undefined) return bodies.jobNotFound(flinkJobId);
+  if (job === undefined) return bodies.jobGoneFromScheduler(flinkJobId);
   const vertices = view.verticesOf(job).map(({ id }, index) => {
-    const upperBound = index === 0 ? 1 : job.requestedParallelism;
+    const upperBound = index === 0 ? job.sourceParallelism : job.requestedParallelism;
     return [id, { parallelism: { lowerBound: 1, upperBound } }] as const;
   });
   return ok(Object.fromEntries(vertices));
@@ -179,14 +180,17 @@ function putRequirements(cluster: FakeCluster, request: FakeRequest, flinkJobId:
   if (cluster.minor < 118) return bodies.unroutable("PUT", request.path);
   if (!cluster.settings.adaptive) return bodies.notAdaptive();
   const job = cluster.jobs.get(flinkJobId);
-  if (job === undefined) return bodies.jobNotFound(flinkJobId);
+  if (job === undefined || isTerminal(job.state)) return bodies.jobGoneFromScheduler(flinkJobId);
   const body = jsonOf(request);
-  const missing = view.verticesOf(job).find(({ id }) => body[id] === undefined);
+  const vertices = view.verticesOf(job);
+  const missing = vertices.find(({ id }) => body[id] === undefined);
   if (missing !== undefined) return bodies.incompleteRequirements(missing.id);
-  const [, counter] = view.verticesOf(job);
-  const upperBound = Number(Reflect.get(Object(Reflect.get(Object(body[counter!.id]), "parallelism")), "upperBound"));
-  if (upperBound > 128) return bodies.aboveMaxParallelism(upperBound, counter!.id);
-  job.requestedParallelism = upperBound;
+  const bounds = vertices.map(({ id }) =>
+    Number(Reflect.get(Object(Reflect.get(Object(body[id]), "parallelism")), "upperBound")),
+  );
+  const above = vertices.findIndex(({ maxParallelism }, index) => bounds[index]! > maxParallelism);
+  if (above >= 0) return bodies.aboveMaxParallelism(bounds[above]!, vertices[above]!.id, vertices[above]!.maxParallelism);
+  [job.sourceParallelism, job.requestedParallelism] = [bounds[0]!, bounds[1]!];
   cluster.advance();
   return ok({});
 }

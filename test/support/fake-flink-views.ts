@@ -95,10 +95,10 @@ export function jobView(cluster: FakeCluster, job: FakeJob): unknown {
     maxParallelism: -1,
     now: cluster.settings.clock.now(),
     timestamps: { [job.state]: job.changedAtMs },
-    vertices: verticesOf(job).map(({ id, name, parallelism }) => ({
+    vertices: verticesOf(job).map(({ id, name, parallelism, maxParallelism }) => ({
       id,
       name,
-      maxParallelism: 128,
+      maxParallelism,
       parallelism,
       status: cluster.isDeployed(job) ? "RUNNING" : "CREATED",
     })),
@@ -106,14 +106,21 @@ export function jobView(cluster: FakeCluster, job: FakeJob): unknown {
   };
 }
 
+interface FakeVertex {
+  readonly id: string;
+  readonly name: string;
+  readonly parallelism: number;
+  readonly maxParallelism: number;
+}
+
 /** A source with one task, and the counter with as many as the job has. */
-export function verticesOf(
-  job: FakeJob,
-): readonly { readonly id: string; readonly name: string; readonly parallelism: number }[] {
+export function verticesOf(job: FakeJob): readonly FakeVertex[] {
+  const maxParallelism = Number(job.configuration["pipeline.max-parallelism"] ?? "128");
   const parallelism = job.parallelism === 0 ? job.requestedParallelism : job.parallelism;
+  const source = Math.min(job.sourceParallelism, parallelism);
   return [
-    { id: "bc764cd8ddf7a0cff126f51c16239658", name: "Source: numbers -> throttle", parallelism: 1 },
-    { id: "0a448493b4782967b150582570326227", name: "counter", parallelism },
+    { id: "bc764cd8ddf7a0cff126f51c16239658", name: "Source: numbers -> throttle", parallelism: source, maxParallelism },
+    { id: "0a448493b4782967b150582570326227", name: "counter", parallelism, maxParallelism },
   ];
 }
 

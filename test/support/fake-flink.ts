@@ -77,7 +77,7 @@ export interface FakeFlink {
   /** No connection comes about any more, as when the host is down; `accept` ends it, same port. */
   refuse(): Promise<void>;
   accept(): Promise<void>;
-  /** kill -9 of the JobManager and a new one: no jobs, no jars, new incarnation. Checkpoints stay on the disk. */
+  /** kill -9 of the JobManager and a new one: no jars, new incarnation, jobs only with high availability. Checkpoints stay on the disk. */
   restart(): void;
 
   setSlots(slots: number): void;
@@ -91,6 +91,13 @@ export interface FakeFlink {
   releaseSavepoints(): void;
   /** Savepoints and stops fail with this message; undefined ends it. */
   failSavepoints(message: string | undefined): void;
+  /** Stops take their savepoint and then fail; the job is left in this state. Undefined ends it. */
+  breakStops(state: FlinkState | undefined): void;
+  /** As after five minutes: nobody knows any more what came of savepoints and stops. */
+  forgetOperations(): void;
+  /** Cancelled jobs stay CANCELLING. */
+  holdCancellations(): void;
+  releaseCancellations(): void;
   /** A rescale in place is accepted and not carried out. */
   holdRescales(): void;
   releaseRescales(): void;
@@ -175,6 +182,10 @@ function fakeFlinkOf(
     holdSavepoints: () => void (cluster.savepointsHeld = true),
     releaseSavepoints: () => void (cluster.savepointsHeld = false),
     failSavepoints: (message) => void (cluster.savepointFailure = message),
+    breakStops: (state) => void (cluster.brokenStops = state),
+    forgetOperations: () => cluster.forgetOperations(),
+    holdCancellations: () => void (cluster.cancellationsHeld = true),
+    releaseCancellations: () => void (cluster.cancellationsHeld = false),
     holdRescales: () => void (cluster.rescalesHeld = true),
     releaseRescales: () => void (cluster.rescalesHeld = false),
     failRuns: (times, kind, message) => {

@@ -1,0 +1,58 @@
+import { formatTime } from "../common/clock.ts";
+import { sha256Hex } from "../common/hash.ts";
+import { clusterRef } from "../flink/cluster-seen.ts";
+import type { JobRecord, StopOperation, StopPurpose } from "../model/status.ts";
+import { isSpecOf } from "./acceptance.ts";
+import { buildSubmission } from "./build-submission.ts";
+import type { JobDecision } from "./decision.ts";
+import type { DesiredJob } from "./desired.ts";
+import { head, leave, nextIntent, rescaled, type JobContext } from "./job-context.ts";
+import type { JobSeen } from "./observed.ts";
+
+type Listed = JobSeen & { readonly kind: "listed" };
+
+/** Nothing healthy is stopped on a hope: what the next start needs is known to be there, or the job goes on as it is. */
+export function announceStop(
+  job: DesiredJob,
+  record: JobRecord,
+  seen: Listed,
+  purpose: StopPurpose,
+  because: string,
+  context: JobContext,
+  rpus?: number,
+): JobDecision {
+  const { cluster, job: live } = seen;
+  const dir = cluster.savepointsDir ?? cluster.checkpointsDir;
+  if (dir === undefined) {
+    return leave(
+      job,
+      `${because} needs a savepoint directory: set state.savepoints.dir on ${cluster.name}, or savepointsDir in the configuration`,
+      rescaled("NoSavepointDirectory"),
+    );
+  }
+  const triggerId = sha256Hex(`${live.flinkJobId} ${purpose} ${context.now}`).slice(0, 32);
+  const base: StopOperation = {
+    kind: "stop",
+    purpose,
+    flinkJobId: live.flinkJobId,
+    cluster: clusterRef(cluster),
+    triggerId,
+    targetDirectory: `${dir.replace(/\/+$/, "")}/${live.flinkJobId}/${triggerId}`,
+    announcedAt: formatTime(context.now),
+  };
+  if (rpus === undefined)
+    return { ...head(job), kind: "announce", because, work: { kind: "stop", operation: base, next: undefined } };
+  if (!isSpecOf(record))
+    return leave(
+      job,
+      `${because} waits: the spec that the job runs with was lost with the status branch`,
+      rescaled("SpecUnknown"),
+    );
+  const bytes = context.announcedArtifact;
+  if (bytes.kind === "not-ready") return leave(job, `${because} waits: ${bytes.because}`, rescaled(bytes.reason));
+  if (!cluster.webSubmit)
+    return leave(job, `${because} waits: ${cluster.name} does not accept jars`, rescaled("SubmissionDisabled"));
+  const operation: StopOperation = { ...base, next: nextIntent(job, record.spec, rpus, cluster, context) };
+  const next = buildSubmission(job, record.spec, operation.next!, bytes.frozen, cluster); // set in the line above
+  return { ...head(job), kind: "announce", because, work: { kind: "stop", operation, next } };
+}

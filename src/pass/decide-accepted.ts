@@ -1,0 +1,219 @@
+import { formatTime } from "../common/clock.ts";
+import { countOf } from "../common/text.ts";
+import { clusterRef, hasEnded, isHealthy, type ReachableCluster } from "../flink/cluster-seen.ts";
+import { jobSpecHash } from "../model/canonical-spec.ts";
+import type { JobRecord, RescaleOperation, StartOperation } from "../model/status.ts";
+import { isSpecOf } from "./acceptance.ts";
+import { announceStop } from "./announce-stop.ts";
+import { buildSubmission } from "./build-submission.ts";
+import type { Block, JobDecision } from "./decision.ts";
+import { decideDeletion } from "./decide-deleted.ts";
+import { failedDueAtMs } from "./decide-start.ts";
+import type { DesiredJob } from "./desired.ts";
+import {
+  head,
+  isMissedTwice,
+  isPaused,
+  leave,
+  lineagePrefix,
+  nextIntent,
+  rescaled,
+  wait,
+  type JobContext,
+} from "./job-context.ts";
+import { findJob, type JobSeen } from "./observed.ts";
+import { clusterKey, place } from "./place.ts";
+import { chooseRestorePoint } from "./restore-point.ts";
+
+type Listed = JobSeen & { readonly kind: "listed" };
+
+/** The next step of a Job that Flink has accepted before. Its accepted spec is in force, whatever a refused manifest says. */
+export function decideAccepted(job: DesiredJob, record: JobRecord, flinkJobId: string, context: JobContext): JobDecision {
+  const seen = findJob(context.observed.clusters, job.id.zone, record.status.cluster!, flinkJobId); // set with the job id
+  if (isPaused(job, context)) return leave(job, "it is paused", { condition: "Started", reason: "Paused" });
+  if (seen.kind === "unseen" && record.status.suspended !== true) return leave(job, seen.because);
+  if (job.declared.kind === "absent") return decideDeletion(job, record, flinkJobId, seen, context);
+  const rpus = effectiveRpus(job, record);
+  if (record.status.suspended === true) return decideSuspended(job, record, seen, rpus, context);
+  if (record.status.flinkJobState === "Finished") return leave(job, "it is finished, and stays so");
+  if (seen.kind === "listed" && !hasEnded(seen.job)) return decideLive(job, record, seen, rpus, context);
+  if (seen.kind === "listed" && seen.job.state === "FINISHED")
+    return leave(job, "it ran out of data or was stopped, and stays so");
+  return decideBroken(job, record, flinkJobId, seen, rpus, context);
+}
+
+/** A refused document changes nothing at all, its rpus included. */
+function effectiveRpus(job: DesiredJob, record: JobRecord): number {
+  const requested = record.status.requestedRpus ?? record.spec.rpus;
+  if (job.declared.kind !== "declared") return requested;
+  const { spec } = job.declared.manifest;
+  return jobSpecHash(spec) === jobSpecHash(record.spec) ? spec.rpus : requested;
+}
+
+function decideLive(job: DesiredJob, record: JobRecord, seen: Listed, rpus: number, context: JobContext): JobDecision {
+  const requested = record.status.requestedRpus ?? rpus;
+  if (rpus === requested) return leave(job, "it already matches Git");
+  const because = rpus === 0 ? "rpus 0 suspends it" : `rpus ${requested} → ${rpus}`;
+  // Flink refuses a savepoint while tasks are restarting, so an unhealthy job waits instead of losing its state.
+  if (!isHealthy(seen.job)) return leave(job, `${because} waits until all tasks are running`, rescaled("NotHealthy"));
+  const failed = record.status.rescaleFailed;
+  if (failed?.rpus === rpus) return leave(job, `${because} was tried and undone: ${failed.because}`, rescaled("NextStartFailed"));
+  const last = context.observed.steps.get(seen.job.flinkJobId);
+  if (last?.kind === "not-done" && context.now < last.retryAtMs)
+    return leave(job, `${because} is tried again: ${last.because}`, rescaled("NotDone"));
+  if (rpus === 0) return announceStop(job, record, seen, "suspend", because, context);
+  const canInPlace = seen.cluster.inPlaceRescale && (seen.job.detail?.checkpoints.completed ?? 0) > 0;
+  if (canInPlace && !(last?.kind === "not-done")) return announceRescale(job, seen, rpus, requested, because, context);
+  const slots = context.slots.get(clusterKey(seen.cluster)) ?? 0;
+  const missing = slotsNeeded(seen, requested, rpus) - slots;
+  if (missing > 0) {
+    const more = `${because} needs ${countOf(slotsNeeded(seen, requested, rpus), "more slot")}, ${slots} of ${seen.cluster.slots.total} free in ${seen.cluster.name}`;
+    return leave(job, more, rescaled("NotEnoughSlots"));
+  }
+  return announceStop(job, record, seen, "rescale", because, context, rpus);
+}
+
+/** What a job really holds may be more than its rpus, where it has slot sharing groups: then it grows in proportion. */
+function slotsNeeded(seen: Listed, requested: number, rpus: number): number {
+  const held = Math.max(requested, seen.cluster.slots.heldByJob?.get(seen.job.flinkJobId) ?? 0);
+  return Math.ceil((held * rpus) / Math.max(1, requested)) - held;
+}
+
+function announceRescale(
+  job: DesiredJob,
+  seen: Listed,
+  rpus: number,
+  from: number,
+  because: string,
+  context: JobContext,
+): JobDecision {
+  const operation: RescaleOperation = {
+    kind: "rescale",
+    flinkJobId: seen.job.flinkJobId,
+    cluster: clusterRef(seen.cluster),
+    rpus,
+    announcedAt: formatTime(context.now),
+  };
+  return { ...head(job), kind: "announce", because: `${because}, in place`, work: { kind: "rescale", operation, from } };
+}
+
+/** Stopped by us with a savepoint; any time later, on any cluster of the version, it goes on from there. */
+function decideSuspended(job: DesiredJob, record: JobRecord, seen: JobSeen, rpus: number, context: JobContext): JobDecision {
+  if (rpus === 0) return leave(job, "it is suspended; raise spec.resources.rpus to resume it");
+  const point = record.status.lastSavepoint;
+  if (point === undefined)
+    return wait(
+      job,
+      restored("RestorePointMissing"),
+      "it is suspended and its savepoint is not recorded; annotate it with penstock/restore-from",
+    );
+  const restore = { kind: "Savepoint" as const, uri: point.uri };
+  const same = seen.kind === "unseen" ? undefined : seen.cluster;
+  return startNext(
+    job,
+    record,
+    rpus,
+    { run: record.status.run + 1, restoreFrom: restore },
+    same,
+    "rpus was raised, so it goes on from the savepoint that suspended it",
+    context,
+  );
+}
+
+/** Failed, cancelled by somebody else, or gone with its JobManager: it is brought back from its newest restore point, for ever. */
+function decideBroken(
+  job: DesiredJob,
+  record: JobRecord,
+  flinkJobId: string,
+  seen: JobSeen,
+  rpus: number,
+  context: JobContext,
+): JobDecision {
+  if (seen.kind === "unseen") return leave(job, seen.because);
+  const { cluster } = seen;
+  const listed = cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
+  if (seen.kind === "absent") {
+    if (!isMissedTwice(job, flinkJobId, context))
+      return leave(job, `cluster ${cluster.name} does not list it; looking again before anything is believed`);
+    const sameProcess = cluster.highAvailability || cluster.incarnation === record.status.cluster?.incarnation;
+    if (sameProcess) {
+      // Flink forgets ended jobs after an hour. What it left tells how it ended: a retained checkpoint is only left by a cancelled or failed one.
+      if (listed === undefined) return leave(job, "it ended unseen; looking for what it left");
+      if (listed.kind === "cannot-tell")
+        return leave(job, `it ended unseen, and how cannot be told: ${listed.because}`, restored("RestorePointUnknown"));
+      if (!listed.entries.some((entry) => entry.kind === "Checkpoint" && entry.flinkJobId === flinkJobId)) {
+        return {
+          ...head(job),
+          kind: "settle",
+          because: "it ended unseen and left no checkpoint, so it finished",
+          settlement: { kind: "finished" },
+        };
+      }
+    }
+  }
+  const why = whyBroken(seen, record);
+  if (rpus === 0) return leave(job, `${why}; rpus 0 keeps it down`);
+  if (!isSpecOf(record))
+    return leave(
+      job,
+      `${why}, and the spec that it ran with was lost with the status branch; put the manifest back as it was`,
+      restored("SpecUnknown"),
+    );
+  const restarts = record.status.restarts ?? 0;
+  if (restarts > 0 && record.status.startedAt !== undefined) {
+    const dueAtMs = failedDueAtMs(flinkJobId, restarts, record.status.startedAt);
+    if (context.now < dueAtMs)
+      return leave(
+        job,
+        `${why}; the next attempt waits a while after ${countOf(restarts, "failed one")}`,
+        restored("BackingOff"),
+      );
+  }
+  const choice = chooseRestorePoint(record, seen, listed);
+  if (choice.kind === "looking") return leave(job, `${why}; looking for its newest restore point`);
+  if (choice.kind === "wait") return leave(job, `${why}; ${choice.because}`, restored(choice.reason));
+  const point = choice.kind === "from" ? choice.point : undefined;
+  const how = point === undefined ? `begins anew, since ${choice.because}` : `goes on from ${point.uri}: ${choice.because}`;
+  return startNext(job, record, rpus, { run: record.status.run, restoreFrom: point }, cluster, `${why}; it ${how}`, context);
+}
+
+function whyBroken(seen: JobSeen, record: JobRecord): string {
+  if (seen.kind === "listed") {
+    const cause = seen.job.detail?.rootCause;
+    return `Flink ended it as ${seen.job.state}${cause === undefined ? "" : ` (${cause})`}`;
+  }
+  return `it vanished from cluster ${record.status.cluster?.name ?? ""}`;
+}
+
+/** The next attempt of an accepted Job: where it was when that cluster can take it, else where there is room. */
+function startNext(
+  job: DesiredJob,
+  record: JobRecord,
+  rpus: number,
+  from: Pick<StartOperation, "run"> & { readonly restoreFrom: StartOperation["restoreFrom"] },
+  sameCluster: ReachableCluster | undefined,
+  because: string,
+  context: JobContext,
+): JobDecision {
+  const bytes = context.announcedArtifact;
+  if (bytes.kind === "not-ready") return leave(job, `${because}; waits: ${bytes.because}`, restored(bytes.reason));
+  const wish = { zone: job.id.zone, flinkVersion: record.spec.flinkVersion, slots: rpus };
+  const candidates = context.observed.clusters.filter(
+    (cluster) => sameCluster === undefined || cluster.name === sameCluster.name,
+  );
+  const placement = place(wish, candidates, context.slots);
+  if (placement.kind === "not-placed") return leave(job, `${because}; waits: ${placement.because}`, restored(placement.reason));
+  const operation: StartOperation = {
+    kind: "start",
+    ...nextIntent(job, record.spec, rpus, placement.cluster, context),
+    run: from.run,
+    ...(from.restoreFrom === undefined ? {} : { restoreFrom: from.restoreFrom }),
+    announcedAt: formatTime(context.now),
+  };
+  const submission = buildSubmission(job, record.spec, operation, bytes.frozen, placement.cluster);
+  return { ...head(job), kind: "announce", because, work: { kind: "start", operation, submission } };
+}
+
+function restored(reason: string): Block {
+  return { condition: "Restored", reason };
+}

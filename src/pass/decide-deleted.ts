@@ -1,0 +1,134 @@
+import { formatTime } from "../common/clock.ts";
+import { clusterRef, hasEnded, isHealthy } from "../flink/cluster-seen.ts";
+import { jobSpecHash } from "../model/canonical-spec.ts";
+import type { CancelOperation, JobRecord, JobStatus, RestorePoint } from "../model/status.ts";
+import type { Block, JobDecision } from "./decision.ts";
+import { announceStop } from "./announce-stop.ts";
+import { decideFirstStart } from "./decide-start.ts";
+import type { DesiredJob } from "./desired.ts";
+import { head, leave, lineagePrefix, started, wait, type JobContext } from "./job-context.ts";
+import type { JobSeen } from "./observed.ts";
+import { chooseRestorePoint } from "./restore-point.ts";
+
+type Listed = JobSeen & { readonly kind: "listed" };
+
+const TOMBSTONE_MS = 30 * 86_400_000;
+
+/** A Job that ran and is not declared any more: stopped with a savepoint where it can be, and always brought to its end. */
+export function decideDeletion(
+  job: DesiredJob,
+  record: JobRecord,
+  flinkJobId: string,
+  seen: JobSeen,
+  context: JobContext,
+): JobDecision {
+  const { deletion } = context;
+  if (deletion.kind === "held") return leave(job, deletion.because, deleted(deletion.reason));
+  if (record.status.suspended === true)
+    return bury(job, savepointOf(record), "its manifest is gone; it was suspended, and its savepoint is kept");
+  if (seen.kind === "unseen")
+    return wait(
+      job,
+      deleted("ClusterUnreachable"),
+      `its manifest is gone; it is stopped as soon as its cluster can be seen: ${seen.because}`,
+    );
+  if (seen.kind === "listed" && !hasEnded(seen.job)) return stopForGood(job, record, flinkJobId, seen, context);
+  if (record.status.flinkJobState === "Finished" || (seen.kind === "listed" && seen.job.state === "FINISHED")) {
+    return bury(job, undefined, "its manifest is gone, and it was finished");
+  }
+  return buryWithNewest(job, record, seen, "its manifest is gone, and it does not run", context);
+}
+
+function stopForGood(job: DesiredJob, record: JobRecord, flinkJobId: string, seen: Listed, context: JobContext): JobDecision {
+  const because = "its manifest is gone";
+  const { status } = record;
+  const hadState =
+    status.checkpointed === flinkJobId || status.startedFrom !== undefined || (seen.job.detail?.checkpoints.completed ?? 1) > 0;
+  if (context.policy.onDelete === "cancel") return announceCancel(job, seen, `${because}; policy.onDelete is cancel`, context);
+  if (!hadState && seen.job.detail?.checkpoints.enabled === true)
+    return announceCancel(job, seen, `${because}; it never had state to keep`, context);
+  if (!isHealthy(seen.job))
+    return announceCancel(job, seen, `${because}; it cannot take a savepoint now, its newest checkpoint is kept`, context);
+  const last = context.observed.steps.get(flinkJobId);
+  const sinceMs = status.deletingSince === undefined ? context.now : Date.parse(status.deletingSince);
+  if (context.now - sinceMs > context.policy.deleteTimeoutMs)
+    return announceCancel(job, seen, `${because}; no savepoint came about in time, its newest checkpoint is kept`, context);
+  if (last?.kind === "not-done" && context.now < last.retryAtMs)
+    return wait(job, deleted("SavepointFailed"), `${because}; the savepoint is tried again: ${last.because}`);
+  return announceStop(job, record, seen, "delete", because, context);
+}
+
+function announceCancel(job: DesiredJob, seen: Listed, because: string, context: JobContext): JobDecision {
+  const operation: CancelOperation = {
+    kind: "cancel",
+    flinkJobId: seen.job.flinkJobId,
+    cluster: clusterRef(seen.cluster),
+    announcedAt: formatTime(context.now),
+  };
+  return { ...head(job), kind: "announce", because, work: { kind: "cancel", operation } };
+}
+
+/** It always completes: where no restore point can be named the tombstone says none. */
+export function buryWithNewest(
+  job: DesiredJob,
+  record: JobRecord,
+  seen: JobSeen,
+  because: string,
+  context: JobContext,
+): JobDecision {
+  if (seen.kind === "unseen") return wait(job, deleted("ClusterUnreachable"), seen.because);
+  const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
+  if (choice.kind === "looking") return wait(job, deleted("Looking"), `${because}; looking for its newest restore point`);
+  return bury(
+    job,
+    choice.kind === "from" ? choice.point : undefined,
+    choice.kind === "from" ? because : `${because}; ${choice.because}`,
+  );
+}
+
+export function bury(job: DesiredJob, restorePoint: RestorePoint | undefined, because: string): JobDecision {
+  return { ...head(job), kind: "settle", because, settlement: { kind: "buried", restorePoint } };
+}
+
+/** Under a tombstone the same spec goes on where it stopped; another one waits for a person. */
+export function decideDeleted(
+  job: DesiredJob,
+  record: JobRecord,
+  tombstone: NonNullable<JobStatus["deleted"]>,
+  context: JobContext,
+): JobDecision {
+  if (job.declared.kind === "broken") return leave(job, "it was deleted, and its manifest has problems");
+  if (job.declared.kind === "absent") {
+    const isOld = context.now - Date.parse(tombstone.at) > TOMBSTONE_MS;
+    return isOld
+      ? { ...head(job), kind: "forget", because: "it was deleted 30 days ago" }
+      : leave(job, "it was deleted; its last restore point is kept for 30 days");
+  }
+  const { manifest } = job.declared;
+  if (manifest.annotations["penstock/start-empty"] === record.status.flinkJobId) {
+    return decideFirstStart(job, manifest, context, {
+      point: undefined,
+      because: "the annotation penstock/start-empty gives up the state that was kept",
+    });
+  }
+  if (jobSpecHash(manifest.spec) !== jobSpecHash(record.spec) && tombstone.restorePoint !== undefined) {
+    const because =
+      `a Job of this name and another spec was deleted at ${tombstone.at}, and its state is kept at ${tombstone.restorePoint.uri}; ` +
+      `take another name, or annotate it with "penstock/start-empty: ${record.status.flinkJobId ?? ""}"`;
+    return wait(job, started("TombstoneStands"), because);
+  }
+  const { restorePoint } = tombstone;
+  const because =
+    restorePoint === undefined
+      ? "it is declared again, and had no state to keep"
+      : `it is declared again and goes on from ${restorePoint.uri}`;
+  return decideFirstStart(job, manifest, context, { point: restorePoint, because });
+}
+
+function savepointOf({ status }: JobRecord): RestorePoint | undefined {
+  return status.lastSavepoint === undefined ? undefined : { kind: "Savepoint", uri: status.lastSavepoint.uri };
+}
+
+function deleted(reason: string): Block {
+  return { condition: "Deleted", reason };
+}

@@ -1,0 +1,236 @@
+import { formatTime } from "../common/clock.ts";
+import { retryDelayMs } from "../common/retry-delay.ts";
+import { countOf } from "../common/text.ts";
+import type { FlinkJobSeen, ReachableCluster } from "../flink/cluster-seen.ts";
+import { jobSpecHash } from "../model/canonical-spec.ts";
+import type { JobManifest } from "../model/manifest.ts";
+import type { JobRecord, RestorePoint, StartOperation } from "../model/status.ts";
+import { adoptedRecord } from "./adopt.ts";
+import { buildSubmission } from "./build-submission.ts";
+import type { JobDecision } from "./decision.ts";
+import type { DesiredJob } from "./desired.ts";
+import {
+  awaitOutcome,
+  findLiveOfOurs,
+  head,
+  highestAttempt,
+  isMissedTwice,
+  isPaused,
+  lineagePrefix,
+  nextIntent,
+  started,
+  wait,
+  type JobContext,
+} from "./job-context.ts";
+import { findJob, type JobSeen } from "./observed.ts";
+import { place } from "./place.ts";
+
+/** Attempts that fail before they run follow each other ever more slowly, also when the daemon that made them is gone. */
+const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
+
+/** Whatever is missing is named; the order is that in which a person would have to mend it. */
+export function decideFirstStart(
+  job: DesiredJob,
+  manifest: JobManifest,
+  context: JobContext,
+  restore?: { readonly point: RestorePoint | undefined; readonly because: string },
+): JobDecision {
+  const found = findLiveOfOurs(job, context);
+  if (found !== undefined) return adopt(job, manifest, found, context);
+  if (context.statusLost !== undefined) return wait(job, started("StatusLost"), context.statusLost);
+  if (isPaused(job, context)) return wait(job, started("Paused"), "it is paused");
+  if (context.projectRefused !== undefined) return wait(job, started("ProjectNotAllowed"), context.projectRefused);
+  if (context.looksLikeRename !== undefined) return wait(job, started("LooksLikeRename"), context.looksLikeRename);
+  if (manifest.spec.rpus === 0) return wait(job, started("Suspended"), "spec.resources.rpus is 0; raise it to start the job");
+  if (manifest.spec.initialState !== undefined) {
+    const because = `spec.initialStateRef: starting from a Savepoint is not yet acted on, so the job waits for ${manifest.spec.initialState.savepoint}`;
+    return wait(job, started("InitialStateNotReady"), because);
+  }
+  if (context.artifact.kind === "not-ready") return wait(job, started(context.artifact.reason), context.artifact.because);
+  const wish = { zone: job.id.zone, flinkVersion: manifest.spec.flinkVersion, slots: manifest.spec.rpus };
+  const placement = place(wish, context.observed.clusters, context.slots);
+  if (placement.kind === "not-placed") return wait(job, { condition: "Placed", reason: placement.reason }, placement.because);
+  const { cluster } = placement;
+  const operation: StartOperation = {
+    kind: "start",
+    ...nextIntent(job, manifest.spec, manifest.spec.rpus, cluster, context),
+    run: (job.record?.status.run ?? 0) + 1,
+    ...(restore?.point === undefined ? {} : { restoreFrom: restore.point }),
+    announcedAt: formatTime(context.now),
+  };
+  const { frozen } = context.artifact;
+  const submission = buildSubmission(job, manifest.spec, operation, frozen, cluster);
+  const plain = `it is declared and ${cluster.name} has the ${countOf(manifest.spec.rpus, "slot")} that it needs`;
+  const because = restore === undefined ? plain : restore.because;
+  return { ...head(job), kind: "announce", because, work: { kind: "start", operation, submission }, artifact: frozen };
+}
+
+/** Goes on with a start that was announced, perhaps by a daemon that died: under the same id, on the same cluster, until that cluster refutes it. */
+export function continueStart(job: DesiredJob, record: JobRecord, operation: StartOperation, context: JobContext): JobDecision {
+  const seen = findJob(context.observed.clusters, job.id.zone, operation.cluster, operation.flinkJobId);
+  if (seen.kind === "unseen")
+    return awaitOutcome(job, operation, { condition: "Placed", reason: "ClusterUnreachable" }, seen.because);
+  if (seen.kind === "listed") return settleListed(job, record, operation, seen, context);
+  const submission = context.observed.submissions.get(operation.flinkJobId);
+  if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
+  if (seen.cluster.incarnation !== operation.cluster.incarnation && !seen.cluster.highAvailability) {
+    return decideAfterRestart(job, operation, seen.cluster, context);
+  }
+  if (submission?.kind === "accepted")
+    return awaitOutcome(job, operation, undefined, "Flink accepted it; the cluster does not list it yet");
+  if (submission?.kind === "unknown" && context.now < submission.retryAtMs) {
+    const because = `the answer to its submission was lost (${submission.because}); looking whether it runs`;
+    return awaitOutcome(job, operation, started("OutcomeUnknown"), because);
+  }
+  if (submission?.kind === "refused") {
+    if (isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
+    if (context.now < submission.retryAtMs) return awaitOutcome(job, operation, started(submission.reason), submission.because);
+  }
+  const bytes = context.announcedArtifact;
+  if (bytes.kind === "not-ready") return awaitOutcome(job, operation, started(bytes.reason), bytes.because);
+  const again = buildSubmission(job, record.spec, operation, bytes.frozen, seen.cluster);
+  const because = `its start was announced as attempt ${operation.attempt} and the cluster does not have it`;
+  return { ...head(job), kind: "resume", because, work: { kind: "start", operation, submission: again } };
+}
+
+/** The id is listed: it was accepted, or it failed before it ever ran and the id is spent. */
+function settleListed(
+  job: DesiredJob,
+  record: JobRecord,
+  operation: StartOperation,
+  seen: JobSeen & { kind: "listed" },
+  context: JobContext,
+): JobDecision {
+  if (record.status.flinkJobId !== undefined || !isSpent(seen.job, operation)) return settleStarted(job, operation, seen);
+  const submission = context.observed.submissions.get(operation.flinkJobId);
+  if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
+  const refusal = submission?.kind === "refused" ? submission : undefined;
+  const dueAtMs = Math.max(
+    failedDueAtMs(operation.flinkJobId, operation.attempt, operation.announcedAt),
+    refusal?.retryAtMs ?? 0,
+  );
+  if (context.now >= dueAtMs || isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
+  const cause = seen.job.detail?.rootCause ?? refusal?.because ?? "Flink does not say why";
+  return awaitOutcome(job, operation, started("StartFailed"), `attempt ${operation.attempt} failed before it ran: ${cause}`);
+}
+
+/** Flink has the job under the announced id: its start is over, whatever became of it since. */
+export function settleStarted(job: DesiredJob, operation: StartOperation, seen: JobSeen & { kind: "listed" }): JobDecision {
+  const { flinkJobId, rpus, run, restoreFrom, announcedAt } = operation;
+  return {
+    ...head(job),
+    kind: "settle",
+    because: "Flink has it",
+    settlement: {
+      kind: "started",
+      flinkJobId,
+      cluster: { ...operation.cluster, incarnation: seen.cluster.incarnation },
+      flinkVersion: seen.cluster.flinkVersion,
+      rpus,
+      run,
+      restoredFrom: restoreFrom,
+      announcedAt,
+    },
+  };
+}
+
+/** When the next attempt is due after `failures` in a row. Chance comes out of the id, so that deciding stays pure. */
+export function failedDueAtMs(flinkJobId: string, failures: number, since: string): number {
+  const chance = Number.parseInt(flinkJobId.slice(6, 12), 16) / 0x100_0000;
+  return Date.parse(since) + retryDelayMs(Math.max(1, failures), FAILED_DELAY, () => chance);
+}
+
+/** Failed without a checkpoint and without a state that it was started from: nothing is lost when the next attempt begins anew. */
+function isSpent(seen: FlinkJobSeen, operation: StartOperation): boolean {
+  const failed = seen.state === "FAILED" && seen.detail !== undefined;
+  return failed && operation.restoreFrom === undefined && seen.detail.checkpoints.completed === 0;
+}
+
+/**
+ * The JobManager that the start was announced for is gone, and with it whatever it had accepted. Flink would take the id again, but a
+ * checkpoint of the first try may lie under it: then the job was accepted, and is brought back like any other that vanished.
+ */
+function decideAfterRestart(
+  job: DesiredJob,
+  operation: StartOperation,
+  cluster: ReachableCluster,
+  context: JobContext,
+): JobDecision {
+  const found = cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
+  const where = `cluster ${cluster.name} was restarted while the job was being started`;
+  if (found === undefined || !isMissedTwice(job, operation.flinkJobId, context)) {
+    return awaitOutcome(job, operation, undefined, `${where}; looking for what the start left`);
+  }
+  if (found.kind === "cannot-tell") {
+    return awaitOutcome(
+      job,
+      operation,
+      started("NeedsRestore"),
+      `${where}, and whether it left a checkpoint cannot be told: ${found.because}`,
+    );
+  }
+  const left = found.entries.some((entry) => entry.flinkJobId === operation.flinkJobId);
+  if (!left && operation.restoreFrom === undefined) return startAgain(job, operation, context);
+  const { flinkJobId, rpus, run, restoreFrom, announcedAt } = operation;
+  return {
+    ...head(job),
+    kind: "settle",
+    because: `${where}; it is brought back from its newest restore point`,
+    settlement: {
+      kind: "started",
+      flinkJobId,
+      cluster: operation.cluster,
+      flinkVersion: cluster.flinkVersion,
+      rpus,
+      run,
+      restoredFrom: restoreFrom,
+      announcedAt,
+    },
+  };
+}
+
+/** Drops the old attempt and starts the next one from what is declared now, when everything for it is there. */
+function startAgain(job: DesiredJob, operation: StartOperation, context: JobContext): JobDecision {
+  const restore =
+    operation.restoreFrom === undefined
+      ? undefined
+      : {
+          point: operation.restoreFrom,
+          because: `attempt ${operation.attempt} came to nothing; it starts from the same restore point`,
+        };
+  if (job.declared.kind === "declared") return decideFirstStart(job, job.declared.manifest, context, restore);
+  if (job.declared.kind === "absent" && context.deletion.kind === "goes") {
+    const because = `attempt ${operation.attempt} came to nothing, and its manifest is gone`;
+    if (job.record?.status.flinkJobId === undefined && operation.restoreFrom === undefined)
+      return { ...head(job), kind: "forget", because };
+    return { ...head(job), kind: "settle", because, settlement: { kind: "buried", restorePoint: operation.restoreFrom } };
+  }
+  const [reason, what] =
+    job.declared.kind === "broken"
+      ? ["ManifestBroken", "its manifest has problems"]
+      : ["ManifestMissing", "its manifest is gone"];
+  const because = `attempt ${operation.attempt} came to nothing, and ${what}, so it is not started again`;
+  return awaitOutcome(job, operation, started(reason), because);
+}
+
+/** Whether the manifest or the jar was changed since a start that Flink refused: then the refusal says nothing about the new ones. */
+function isOutdated(job: DesiredJob, record: JobRecord, operation: StartOperation, context: JobContext): boolean {
+  if (record.status.flinkJobId !== undefined) return false; // it was accepted once: its spec and its bytes are settled
+  if (job.declared.kind === "absent") return context.deletion.kind === "goes";
+  if (job.declared.kind !== "declared") return false;
+  const { spec } = job.declared.manifest;
+  if (jobSpecHash(spec) !== jobSpecHash(record.spec) || spec.rpus !== operation.rpus) return true;
+  return context.artifact.kind === "ready" && context.artifact.frozen.sha256 !== record.status.artifact?.sha256;
+}
+
+function adopt(
+  job: DesiredJob,
+  manifest: JobManifest,
+  found: { readonly cluster: ReachableCluster; readonly job: FlinkJobSeen },
+  context: JobContext,
+): JobDecision {
+  const { cluster, job: seen } = found;
+  const attempt = highestAttempt(job, context);
+  const record = adoptedRecord({ job, manifest, commit: context.commit, cluster, seen, artifact: context.artifact, attempt });
+  return { ...head(job), kind: "adopt", record, because: `it already runs on ${cluster.name} as ${seen.flinkJobId}` };
+}

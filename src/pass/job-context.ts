@@ -1,0 +1,124 @@
+import { clusterRef, hasEnded, type ClusterSeen, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
+import type { PolicyConfig } from "../config/config.ts";
+import { flinkJobId, instanceDigits, isOurs, parseFlinkJobId, resourceDigits } from "../model/flink-job-id.ts";
+import type { JobSpec } from "../model/manifest.ts";
+import type { ResourceId } from "../model/resource.ts";
+import type { Operation, StartIntent } from "../model/status.ts";
+import type { ArtifactForJob } from "./artifact-for-job.ts";
+import type { Block, JobDecision } from "./decision.ts";
+import type { DesiredJob } from "./desired.ts";
+import type { Deletion } from "./guard.ts";
+import { findJob, type Observed } from "./observed.ts";
+import type { SlotLedger } from "./place.ts";
+
+/** Everything besides the Job itself that its next step depends on. */
+export interface JobContext {
+  readonly instance: string;
+  readonly commit: string;
+  readonly observed: Observed;
+  /** The clusters as the pass before saw them: what is gone has to be missed twice. */
+  readonly lastSeen: readonly ClusterSeen[];
+  readonly slots: SlotLedger;
+  /** The artifact that the declared Job names, as far as it is ready to be submitted. */
+  readonly artifact: ArtifactForJob;
+  /** The one that the Job was accepted with. */
+  readonly announcedArtifact: ArtifactForJob;
+  readonly policy: PolicyConfig;
+  /** Why this Job may have run before although nothing is known of it: the status branch was lost. Undefined when it was not. */
+  readonly statusLost: string | undefined;
+  /** Undefined when the zone may hold the project. */
+  readonly projectRefused: string | undefined;
+  /** What becomes of a Job that is not declared any more. */
+  readonly deletion: Deletion;
+  /** Why a Job that is new may be an old one under another name; undefined when it is not. */
+  readonly looksLikeRename: string | undefined;
+  readonly now: number;
+}
+
+/** Under which prefix everything lies that any attempt of a Job left in the checkpoint and savepoint directories. */
+export function lineagePrefix(instance: string, id: ResourceId): string {
+  return instanceDigits(instance) + resourceDigits(id);
+}
+
+/** The next attempt: its number is larger than any in the record, on the clusters and in the directories, so it is never used twice. */
+export function nextIntent(
+  job: DesiredJob,
+  spec: JobSpec,
+  rpus: number,
+  cluster: ReachableCluster,
+  context: JobContext,
+): StartIntent {
+  const attempt = highestAttempt(job, context) + 1;
+  const id = flinkJobId({ instance: context.instance, id: job.id, spec, attempt });
+  return { attempt, flinkJobId: id, cluster: clusterRef(cluster), rpus };
+}
+
+export function highestAttempt(job: DesiredJob, context: JobContext): number {
+  const listed = jobsOfOurs(job, context).map((found) => attemptOf(found.job.flinkJobId));
+  const prefix = lineagePrefix(context.instance, job.id);
+  const left = context.observed.clusters.flatMap((cluster) => {
+    const points = cluster.kind === "reachable" ? cluster.restorePoints.get(prefix) : undefined;
+    return points?.kind === "listed" ? points.entries.map((entry) => attemptOf(entry.flinkJobId)) : [];
+  });
+  return Math.max(job.record?.status.attempt ?? 0, ...listed, ...left);
+}
+
+/** The highest attempt of this Job that lives on a cluster of its zone, should there be several. */
+export function findLiveOfOurs(job: DesiredJob, context: JobContext) {
+  return jobsOfOurs(job, context)
+    .filter((found) => !hasEnded(found.job))
+    .toSorted((a, b) => attemptOf(b.job.flinkJobId) - attemptOf(a.job.flinkJobId))[0];
+}
+
+/** Missed in this pass and in the one before, by a cluster that answered both times. */
+export function isMissedTwice(job: DesiredJob, flinkJobIdText: string, context: JobContext): boolean {
+  const ref = job.record?.status.operation?.cluster ?? job.record?.status.cluster;
+  if (ref === undefined) return false;
+  return findJob(context.lastSeen, job.id.zone, ref, flinkJobIdText).kind === "absent";
+}
+
+export function isPaused(job: DesiredJob, context: JobContext): boolean {
+  if (context.policy.paused) return true;
+  return job.declared.kind === "declared" && job.declared.manifest.annotations["penstock/paused"] === "true";
+}
+
+function jobsOfOurs(
+  job: DesiredJob,
+  context: JobContext,
+): readonly { readonly cluster: ReachableCluster; readonly job: FlinkJobSeen }[] {
+  const digits = resourceDigits(job.id);
+  return context.observed.clusters
+    .filter((cluster) => cluster.kind === "reachable")
+    .filter((cluster) => cluster.zone === job.id.zone)
+    .flatMap((cluster) => [...cluster.jobs.values()].map((listed) => ({ cluster, job: listed })))
+    .filter(({ job: { flinkJobId: id } }) => isOurs(id, context.instance) && parseFlinkJobId(id)?.resource === digits);
+}
+
+function attemptOf(id: string): number {
+  return parseFlinkJobId(id)?.attempt ?? 0;
+}
+
+/** The short forms of decisions, so that a decision reads as one line. */
+export function head(job: DesiredJob): { readonly key: DesiredJob["key"]; readonly id: DesiredJob["id"] } {
+  return { key: job.key, id: job.id };
+}
+
+export function leave(job: DesiredJob, because: string, block?: Block): JobDecision {
+  return { ...head(job), kind: "leave", because, ...(block === undefined ? {} : { block }) };
+}
+
+export function wait(job: DesiredJob, block: Block, because: string): JobDecision {
+  return { ...head(job), kind: "wait", block, because };
+}
+
+export function awaitOutcome(job: DesiredJob, operation: Operation, block: Block | undefined, because: string): JobDecision {
+  return { ...head(job), kind: "await", operation, block, because };
+}
+
+export function started(reason: string): Block {
+  return { condition: "Started", reason };
+}
+
+export function rescaled(reason: string): Block {
+  return { condition: "Rescaled", reason };
+}

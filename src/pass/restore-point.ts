@@ -1,0 +1,94 @@
+import type { RestorePointEntry } from "../flink/restore-directories.ts";
+import type { RestorePointsSeen } from "../flink/cluster-seen.ts";
+import { parseFlinkJobId } from "../model/flink-job-id.ts";
+import type { JobRecord, RestorePoint } from "../model/status.ts";
+import type { JobSeen } from "./observed.ts";
+
+/** What the next attempt of a Job that ran before starts from. */
+export type RestoreChoice =
+  | { readonly kind: "from"; readonly point: RestorePoint; readonly because: string }
+  /** It never had state that could be lost, or a person gave it up by name. */
+  | { readonly kind: "empty"; readonly because: string }
+  /** State may exist and is not known well enough: nothing starts, a person decides. */
+  | { readonly kind: "wait"; readonly reason: string; readonly because: string }
+  /** The directories were not listed yet; the next pass knows. */
+  | { readonly kind: "looking" };
+
+/**
+ * The newest restore point along a Job's lineage. What ever had state starts again only from it: the highest attempt that left a complete
+ * checkpoint or savepoint, else what the last attempt itself was started from. Pure; never guesses.
+ */
+export function chooseRestorePoint(record: JobRecord, seen: JobSeen, listed: RestorePointsSeen | undefined): RestoreChoice {
+  const byHand = chosenByHand(record);
+  if (byHand !== undefined) return byHand;
+  if (listed === undefined) return { kind: "looking" };
+  return listed.kind === "listed" ? fromList(record, listed.entries) : withoutList(record, seen, listed.because);
+}
+
+/** The annotations name the incident, so that they cannot act a second time. */
+function chosenByHand({ annotations, status }: JobRecord): RestoreChoice | undefined {
+  if (status.flinkJobId === undefined) return undefined;
+  const from = annotations["penstock/restore-from"];
+  if (from?.startsWith(`${status.flinkJobId}=`) === true) {
+    const uri = from.slice(status.flinkJobId.length + 1);
+    return { kind: "from", point: { kind: "Savepoint", uri }, because: "the annotation penstock/restore-from names it" };
+  }
+  if (annotations["penstock/start-empty"] === status.flinkJobId) {
+    return { kind: "empty", because: "the annotation penstock/start-empty gives up the state of this attempt" };
+  }
+  return undefined;
+}
+
+/** As long as the JobManager lists an ended job it knows its last completed checkpoint for certain. */
+function latestOfEndedJob(seen: JobSeen): RestorePoint | undefined {
+  const path = seen.kind === "listed" ? seen.job.detail?.checkpoints.latestPath : undefined;
+  return path === undefined ? undefined : { kind: "Checkpoint", uri: path };
+}
+
+function withoutList(record: JobRecord, seen: JobSeen, because: string): RestoreChoice {
+  const known = latestOfEndedJob(seen);
+  if (known !== undefined)
+    return { kind: "from", point: known, because: "it is the last one that Flink names for the job that ended" };
+  const { startedFrom, checkpointed, flinkJobId } = record.status;
+  const tookNone = seen.kind === "listed" && seen.job.detail !== undefined && seen.job.detail.checkpoints.completed === 0;
+  if (tookNone && checkpointed !== flinkJobId) return startedFrom === undefined ? neverHadState() : again(startedFrom);
+  return wait("RestorePointUnknown", `its checkpoints cannot be listed: ${because}; ${wayOut(record)}`);
+}
+
+function fromList(record: JobRecord, entries: readonly RestorePointEntry[]): RestoreChoice {
+  const { startedFrom, checkpointed, flinkJobId, lastSavepoint } = record.status;
+  const attemptOf = (id: string): number => parseFlinkJobId(id)?.attempt ?? 0;
+  const usable = entries.filter((entry) => attemptOf(entry.flinkJobId) <= record.status.attempt);
+  const newest = usable
+    .toSorted((a, b) => attemptOf(a.flinkJobId) - attemptOf(b.flinkJobId) || a.writtenAtMs - b.writtenAtMs)
+    .at(-1);
+  const hadOwn = checkpointed === flinkJobId || lastSavepoint?.flinkJobId === flinkJobId;
+  if (hadOwn && newest?.flinkJobId !== flinkJobId) {
+    return wait(
+      "RestorePointMissing",
+      `attempt ${record.status.attempt} completed checkpoints and none of them is left; ${wayOut(record)}`,
+    );
+  }
+  if (newest !== undefined) {
+    const because = `it is the newest one, left by attempt ${attemptOf(newest.flinkJobId)}`;
+    return { kind: "from", point: { kind: newest.kind, uri: newest.uri }, because };
+  }
+  return startedFrom === undefined ? neverHadState() : again(startedFrom);
+}
+
+function neverHadState(): RestoreChoice {
+  return { kind: "empty", because: "no checkpoint of it was ever completed" };
+}
+
+function again(point: RestorePoint): RestoreChoice {
+  return { kind: "from", point, because: "the last attempt was started from it and completed no checkpoint of its own" };
+}
+
+function wayOut({ status }: JobRecord): string {
+  const id = status.flinkJobId ?? "";
+  return `annotate the Job with "penstock/restore-from: ${id}=<uri>", or with "penstock/start-empty: ${id}" to give the state up`;
+}
+
+function wait(reason: string, because: string): RestoreChoice {
+  return { kind: "wait", reason, because };
+}
