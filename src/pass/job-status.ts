@@ -19,7 +19,7 @@ export interface StatusContext {
 /** The record of a Job after this pass; the very one that was there when nothing changed; undefined when there is none to keep. */
 export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: StatusContext): JobRecord | undefined {
   if (decision.kind === "forget") return undefined;
-  const base = decision.kind === "adopt" ? decision.record : baseRecord(job, context);
+  const base = decision.kind === "adopt" ? decision.record : baseRecord(job, decision, context);
   if (base === undefined || job.recordProblem !== undefined) return job.record;
   const announced = decision.kind === "start" ? announce(base, decision.operation, decision.artifact) : base;
   const seen = seeJob(announced, context.observed);
@@ -32,13 +32,16 @@ export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: S
   return job.record !== undefined && isDeepStrictEqual(record, job.record) ? job.record : record;
 }
 
-/** As long as nothing of it ran, the record follows the manifest; afterwards the accepted spec stays what it was. */
-function baseRecord(job: DesiredJob, context: StatusContext): JobRecord | undefined {
+/**
+ * As long as nothing of it ran, the record follows the manifest; so it does when an attempt that never ran makes room for the next one.
+ * Afterwards the accepted spec stays what it was.
+ */
+function baseRecord(job: DesiredJob, decision: JobDecision, context: StatusContext): JobRecord | undefined {
   const { record, declared } = job;
   if (declared.kind !== "declared") return record;
   const { manifest } = declared;
   const bound = record?.status.operation !== undefined || record?.status.flinkJobId !== undefined;
-  if (bound) return { ...record, labels: manifest.labels, annotations: manifest.annotations };
+  if (bound && decision.kind !== "start") return { ...record, labels: manifest.labels, annotations: manifest.annotations };
   const source = acceptedSource(manifest, record?.status.source, context.commit);
   const status: JobStatus = record?.status ?? {
     phase: "Pending",
