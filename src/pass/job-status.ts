@@ -26,7 +26,11 @@ export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: S
   const settled = decision.kind === "start" ? announced : settle(announced, seen, decision);
   const status = withState(settled.status, seen);
   const acceptance = acceptanceOfJob({ ...job, record: { ...settled, status } });
-  const conditions = applyConditions(status.conditions, jobConditions(acceptance, status, seen, blockOf(decision)), context.now);
+  const conditions = applyConditions(
+    status.conditions,
+    jobConditions(acceptance, status, seen, blockOf(job, decision)),
+    context.now,
+  );
   const history = nextHistory(job.record?.status, status, whyMoved(decision, seen), context.now);
   const record: JobRecord = { ...settled, status: { ...status, conditions, history } };
   return job.record !== undefined && isDeepStrictEqual(record, job.record) ? job.record : record;
@@ -115,9 +119,15 @@ function stateOf(seen: JobSeen): SeenJobState {
   return { kind: "shown", state: seen.job.state };
 }
 
-function blockOf(decision: JobDecision): (Block & { readonly because: string }) | undefined {
-  const block = decision.kind === "wait" || decision.kind === "await" ? decision.block : undefined;
-  return block === undefined ? undefined : { ...block, because: decision.because };
+function blockOf(job: DesiredJob, decision: JobDecision): (Block & { readonly because: string }) | undefined {
+  if (decision.kind !== "wait" && decision.kind !== "await") return decision.kind === "submit" ? lastTrouble(job) : undefined;
+  return decision.block === undefined ? lastTrouble(job) : { ...decision.block, because: decision.because };
+}
+
+/** While a start is under way the outcome of the try before stands, or each try of a start that fails would be two commits. */
+function lastTrouble({ record }: DesiredJob): (Block & { readonly because: string }) | undefined {
+  const last = record?.status.conditions.find(({ type, status }) => type === "Started" && status === "False");
+  return last === undefined ? undefined : { condition: "Started", reason: last.reason, because: last.message };
 }
 
 /** Sets what is so now; what nothing is said about any more goes, or an old reason would outlive its cause. */
