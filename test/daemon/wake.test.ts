@@ -4,19 +4,19 @@ import { Wake } from "../../src/daemon/wake.ts";
 
 const HOUR_MS = 3_600_000;
 
+/** Whether the wait is over by now. */
+async function isOver(wait: Promise<void>): Promise<boolean> {
+  let over = false;
+  void wait.then(() => (over = true));
+  await vi.advanceTimersByTimeAsync(0);
+  return over;
+}
+
 describe("Wake", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
   const never = new AbortController().signal;
-
-  /** Whether the wait is over by now. */
-  async function isOver(wait: Promise<void>): Promise<boolean> {
-    let over = false;
-    void wait.then(() => (over = true));
-    await vi.advanceTimersByTimeAsync(0);
-    return over;
-  }
 
   it("waits until the time is over", async () => {
     const wait = new Wake().wait(HOUR_MS, never);

@@ -34,6 +34,7 @@ export interface PassInput {
 export interface PurePass {
   readonly snapshot: Snapshot;
   readonly desired: Desired;
+  readonly observed: Observed;
   readonly decisions: Decisions;
   readonly update: StatusUpdate;
   /** What the next pass reads from Git, once this one's changes are pushed: every document is formatted and parsed again. */
@@ -61,7 +62,7 @@ export function runPass(input: PassInput = {}): PurePass {
     },
     now,
   });
-  return { snapshot, desired, decisions, update, status: push(status, update) };
+  return { snapshot, desired, observed, decisions, update, status: push(status, update) };
 }
 
 /** The branch after the commit of a pass, as a daemon that knows nothing reads it. */
