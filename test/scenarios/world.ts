@@ -196,7 +196,7 @@ function buildConfig(
   const addresses = [...clusters].map(([name, { url }]) => [name, { url: url.href, pollInterval: "100ms", timeout: "2s" }]);
   return {
     instance: "test",
-    repository: { url: git.urlOf("jobs"), pollInterval: "250ms", timeout: "5s", ...repository },
+    repository: { url: git.urlOf("jobs"), pollInterval: "200ms", timeout: "5s", ...repository },
     zones: { local: { clusters: Object.fromEntries(addresses) as unknown, ...zone } },
     artifacts: { cacheDir: join(folder, "cache") },
     ...config,
