@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { describeJobs, findTrouble, isAtRest, nextDelayMs } from "../../src/daemon/schedule.ts";
 import type { Published } from "../../src/pass/publish.ts";
 import { FIRST_MEMORY, type Pass } from "../../src/pass/reconcile.ts";
+import type { SubmissionSeen } from "../../src/pass/submissions.ts";
 import {
   aListedJob,
   aManifest,
@@ -39,8 +40,8 @@ function listing(job: ListedJobOverrides = {}): PassInput {
   return { observed: anObserved({ clusters: [aReachableCluster({ jobs: [aListedJob({ detail: CHECKPOINTED, ...job })] })] }) };
 }
 
-function submitted(seen: NonNullable<Parameters<typeof anObserved>[0]>["submissions"]): PassInput {
-  return { observed: anObserved({ ...(seen === undefined ? {} : { submissions: seen }) }) };
+function submitted(seen: Readonly<Record<string, SubmissionSeen>>): PassInput {
+  return { observed: anObserved({ submissions: seen }) };
 }
 
 const REFUSED = { kind: "refused", reason: "BadOption", because: "no", failures: 1, retryAtMs: NOW + 60_000 } as const;
@@ -91,10 +92,10 @@ describe("nextDelayMs", () => {
   });
 });
 
-describe("isAtRest", () => {
-  const atRest = (pass: Pass, context: Partial<Parameters<typeof isAtRest>[1]> = {}) =>
-    isAtRest(pass, { busy: false, blindSinceMs: undefined, now: NOW, ...context });
+const atRest = (pass: Pass, context: Partial<Parameters<typeof isAtRest>[1]> = {}) =>
+  isAtRest(pass, { busy: false, blindSinceMs: undefined, now: NOW, ...context });
 
+describe("isAtRest", () => {
   it.each([
     ["everything runs", running(), true],
     ["there is nothing to do", aPass(QUIET, { manifests: [] }, { manifests: [] }), true],
