@@ -42,7 +42,7 @@ interface Waiter {
 }
 
 /** Less than a test may take, so that the log is shown and not only that it took too long. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 40_000;
 const LEVELS = { info: 30, warn: 40, error: 50 };
 
 export function startDaemon(config: Config, clock: Clock): RunningDaemon {
