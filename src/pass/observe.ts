@@ -10,8 +10,8 @@ import { findJob } from "./observed.ts";
 
 export interface ObserveDeps {
   readonly clusters: readonly Cluster[];
-  readonly store: ArtifactStore;
-  readonly actions: Actions;
+  readonly store: Pick<ArtifactStore, "see">;
+  readonly actions: Pick<Actions, "see">;
   readonly limits: { readonly maxBytes: number; readonly maxBlobBytes: number };
 }
 
@@ -20,17 +20,21 @@ const PATIENCE_MS = 1000;
 /** While nothing is on its way a cluster is looked at this often; the daemon's own wakes decide when there is a pass at all. */
 const FRESH_ENOUGH_MS = 200;
 
-/** Looks at everything outside of Git, all at once. Observing never acts. */
+/**
+ * Looks at everything outside of Git, all at once. Observing never acts. What came of submissions is noted first: one that ended after
+ * that is told by the next pass, whose look at the cluster is newer than its end.
+ */
 export async function observe(
   deps: ObserveDeps,
   desired: Desired,
   last: readonly ClusterSeen[],
   signal: AbortSignal,
 ): Promise<Observed> {
+  const submissions = new Map(deps.actions.see());
   const clusters = await Promise.all(
     deps.clusters.map(async (cluster) => cluster.look(lookRequest(cluster, desired, last), PATIENCE_MS, signal)),
   );
-  return { clusters, artifacts: seeArtifacts(deps, desired), submissions: new Map(deps.actions.see()) };
+  return { clusters, artifacts: seeArtifacts(deps, desired), submissions };
 }
 
 /** Slots have to be fresh where a Job wants to start; a cluster on which nothing moves is asked no more often than configured. */
