@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: "fast", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**", "test/bench/**"], testTimeout: 20_000 } },
+      { test: { name: "fast", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**", "test/bench/**"], testTimeout: 60_000 } },
       {
         test: {
           name: "flink",

@@ -31,7 +31,10 @@ function isUnsettled({ desired, decisions, observed }: DonePass): boolean {
   if (
     decisions.jobs.some(
       (decision) =>
-        decision.kind === "announce" || decision.kind === "resume" || decision.kind === "settle" || (decision.kind === "await" && decision.block === undefined),
+        decision.kind === "announce" ||
+        decision.kind === "resume" ||
+        decision.kind === "settle" ||
+        (decision.kind === "await" && decision.block === undefined),
     )
   )
     return true;

@@ -17,9 +17,11 @@ export class Wake {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resolve = resolve;
     const timer = setTimeout(resolve, delayMs);
-    signal.addEventListener("abort", () => resolve(), { once: true });
+    const abort = (): void => resolve();
+    signal.addEventListener("abort", abort, { once: true });
     await promise;
     clearTimeout(timer);
+    signal.removeEventListener("abort", abort);
     this.#resolve = undefined;
     this.#pending = false;
   }

@@ -35,6 +35,23 @@ interface Identity {
   readonly readAtMs: number;
 }
 
+/** A look that is under way. */
+interface Look {
+  readonly request: LookRequest;
+  readonly sinceMs: number;
+  readonly seen: Promise<ClusterSeen>;
+  /** Somebody did not wait for it. */
+  isLate: boolean;
+}
+
+interface LastLook {
+  readonly request: LookRequest;
+  readonly seen: ClusterSeen;
+  readonly atMs: number;
+  /** Its answer came too late for whoever asked, so the next one gets it, or a slow cluster would never be seen. */
+  readonly isLate: boolean;
+}
+
 interface KnownDetail {
   readonly detail: FlinkJobDetail;
   readonly summary: FlinkJobSummary;
@@ -62,10 +79,9 @@ export class Cluster {
   readonly #details = new Map<string, KnownDetail>();
   #identity: Identity | undefined;
   #slots: { readonly seen: SlotsSeen; readonly readAtMs: number } | undefined;
-  #last: { readonly seen: ClusterSeen; readonly atMs: number } | undefined;
+  #last: LastLook | undefined;
   #unreachableSinceMs: number | undefined;
-  #looking: Promise<ClusterSeen> | undefined;
-  #lookingSinceMs = 0;
+  #looking: Look | undefined;
 
   constructor(options: {
     readonly zone: string;
@@ -93,24 +109,23 @@ export class Cluster {
 
   /**
    * Never throws but for `signal`: what cannot be reached is seen as unreachable. When the answer takes longer than `patienceMs` the
-   * look goes on in the background, and until it is done the cluster counts as unreachable.
+   * look goes on in the background, and until it is done the cluster counts as unreachable; its answer is for the next one who asks.
    */
   async look(request: LookRequest, patienceMs: number, signal: AbortSignal): Promise<ClusterSeen> {
-    const last = this.#last;
-    if (last !== undefined && this.#clock.now() - last.atMs < request.maxAgeMs && this.#looking === undefined) return last.seen;
-    if (this.#looking === undefined) {
-      this.#lookingSinceMs = this.#clock.now();
-      this.#looking = this.#lookNow(request, signal).finally(() => (this.#looking = undefined));
-      this.#looking.catch(() => {}); // Only an abort rejects, and then there may be nobody left who waits for it.
-    }
-    const seen = await within(this.#looking, patienceMs - (this.#clock.now() - this.#lookingSinceMs));
-    return seen ?? this.#unreachable(`it has not answered within ${patienceMs} ms`);
+    const known = this.#looking === undefined ? this.#knownFor(request) : undefined;
+    if (known !== undefined) return known;
+    const look = (this.#looking ??= this.#startLook(request, signal));
+    const seen = await within(look.seen, patienceMs - (this.#clock.now() - look.sinceMs));
+    if (seen !== undefined) return seen;
+    look.isLate = true;
+    return this.#unreachable(`it has not answered within ${patienceMs} ms`);
   }
 
-  /** The next look asks again, however fresh the last one is: something was just done to the cluster. */
+  /** Something was just done to the cluster: the next look asks again, whatever was seen or is being looked at. */
   expire(): void {
     this.#last = undefined;
     this.#slots = undefined;
+    this.#looking = undefined;
   }
 
   /** What the cluster's directories hold of this instance. Without directories no checkpoint outlives its JobManager, so there is none. */
@@ -118,10 +133,31 @@ export class Cluster {
     return this.#restorePointsOf(prefix, await this.#readIdentity(false, signal), signal);
   }
 
-  async #lookNow(request: LookRequest, signal: AbortSignal): Promise<ClusterSeen> {
-    const seen = await this.#tryLook(request, signal);
-    this.#last = { seen, atMs: this.#clock.now() };
-    return seen;
+  #knownFor(request: LookRequest): ClusterSeen | undefined {
+    const last = this.#last;
+    if (last === undefined || !isAnswerTo(last.request, request)) return undefined;
+    if (!last.isLate && this.#clock.now() - last.atMs >= request.maxAgeMs) return undefined;
+    this.#last = { ...last, isLate: false };
+    return last.seen;
+  }
+
+  #startLook(request: LookRequest, signal: AbortSignal): Look {
+    const look: Look = {
+      request,
+      sinceMs: this.#clock.now(),
+      isLate: false,
+      seen: this.#tryLook(request, signal)
+        .then((seen) => {
+          const isLate = look.isLate && seen.kind === "reachable";
+          if (this.#looking === look) this.#last = { request, seen, atMs: this.#clock.now(), isLate };
+          return seen;
+        })
+        .finally(() => {
+          if (this.#looking === look) this.#looking = undefined;
+        }),
+    };
+    look.seen.catch(() => {}); // Only an abort rejects, and then there may be nobody left who waits for it.
+    return look;
   }
 
   async #tryLook(request: LookRequest, signal: AbortSignal): Promise<ClusterSeen> {
@@ -283,6 +319,11 @@ function byAttemptAndTime(a: RestorePointEntry, b: RestorePointEntry): number {
 
 function attemptOf({ flinkJobId }: RestorePointEntry): number {
   return parseFlinkJobId(flinkJobId)?.attempt ?? 0;
+}
+
+/** Whether what was asked for then tells what is asked for now. */
+function isAnswerTo(then: LookRequest, now: LookRequest): boolean {
+  return (then.slots || !now.slots) && now.restorePointsOf.every((id) => then.restorePointsOf.includes(id));
 }
 
 /** Undefined when it takes longer. The timer holds no process up and is gone as soon as the answer is there. */

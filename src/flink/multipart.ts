@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
+import { messageOf, type Retry } from "../common/errors.ts";
+import { oneLine } from "../common/text.ts";
 
 /** What Flink takes as a file name; anything else could break out of the header it stands in. */
 const FILE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.jar$/;
@@ -18,6 +20,13 @@ export interface MultipartUpload {
   readonly contentLength: number;
   /** May be read once. Fails when the file does not have the size that was announced. */
   readonly body: Readable;
+}
+
+/** The jar on this machine's disk is not what it was said to be: nothing of it has come to count with Flink. */
+export class JarFileError extends Error {
+  override readonly name = "JarFileError";
+  readonly code = "jar-file";
+  readonly retry: Retry = "next-pass";
 }
 
 /** A multipart body with one file, streamed from the disk: a jar never lies in memory as a whole. */
@@ -38,11 +47,19 @@ export function buildUpload(jar: JarFile): MultipartUpload {
 async function* streamParts(head: Uint8Array, jar: JarFile, tail: Uint8Array): AsyncGenerator<Uint8Array> {
   yield head;
   let sent = 0;
-  for await (const chunk of createReadStream(jar.path) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of readFile(jar)) {
     sent += chunk.byteLength;
     if (sent > jar.size) break;
     yield chunk;
   }
-  if (sent !== jar.size) throw new Error(`${jar.path} does not have the ${jar.size} bytes that it had before`);
+  if (sent !== jar.size) throw new JarFileError(`${jar.fileName} does not have the ${jar.size} bytes that it had before`);
   yield tail;
+}
+
+async function* readFile(jar: JarFile): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(jar.path) as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    throw new JarFileError(`${jar.fileName} cannot be read: ${oneLine(messageOf(cause), 200)}`, { cause });
+  }
 }

@@ -26,7 +26,7 @@ export type RestoreDirectory =
       readonly kind: "listed";
       /** Every job that has a folder, with or without a restore point in it. Sorted. */
       readonly flinkJobIds: readonly string[];
-      /** By job, then by time. */
+      /** By job, then by age, oldest first. */
       readonly entries: readonly RestorePointEntry[];
     }
   /** Nothing is known about what is there; never the same as empty. */
@@ -79,6 +79,21 @@ async function reading<T>(
   }
 }
 
+/**
+ * The one to go on from: of the highest attempt (the last 8 digits of a job id of ours) the one that was written last. Entries of several
+ * directories may be mixed, in any order; undefined when there are none.
+ */
+export function newestRestorePoint(entries: readonly RestorePointEntry[]): RestorePointEntry | undefined {
+  return entries.toSorted(byAge).at(-1);
+}
+
+function byAge(a: RestorePointEntry, b: RestorePointEntry): number {
+  const attempts = compareText(a.flinkJobId.slice(-8), b.flinkJobId.slice(-8));
+  if (attempts !== 0) return attempts;
+  if (a.kind === "Checkpoint" && b.kind === "Checkpoint") return a.number - b.number;
+  return a.writtenAtMs - b.writtenAtMs || compareText(a.kind, b.kind) || compareText(a.uri, b.uri);
+}
+
 /** Flink makes the directory with its first checkpoint, so one that is missing in a place that we can see is empty. */
 async function listRoot(folders: Folders, root: string, prefix: string, signal: AbortSignal): Promise<RestoreDirectory> {
   const names = await folders.namesIn(root, prefix, signal);
@@ -90,7 +105,7 @@ async function listRoot(folders: Folders, root: string, prefix: string, signal: 
   const entries: RestorePointEntry[] = [];
   for (const flinkJobId of flinkJobIds) {
     const found = await listJob(folders, `${root}/${flinkJobId}`, flinkJobId, signal);
-    entries.push(...found.sort((a, b) => a.writtenAtMs - b.writtenAtMs || compareText(a.uri, b.uri)));
+    entries.push(...found.sort(byAge));
   }
   return { kind: "listed", flinkJobIds, entries };
 }

@@ -68,13 +68,23 @@ async function uploadAndRun(
     uploads.forget(jar.fileName);
     await cluster.client.runJar(await uploads.ensure(jar, incarnation, signal), options, signal);
   }
-  if (await isThere(cluster, options.flinkJobId, signal)) return { kind: "accepted" };
-  return { kind: "unknown", because: "Flink said that it took the job and does not know it" };
+  return lookAfterwards(cluster, options.flinkJobId, signal);
+}
+
+/** Flink took the job, so whatever a look shows or how it fails, it is not refused any more. */
+async function lookAfterwards(cluster: Cluster, flinkJobId: string, signal: AbortSignal): Promise<SubmitOutcome> {
+  try {
+    if (await isThere(cluster, flinkJobId, signal)) return { kind: "accepted" };
+    return { kind: "unknown", because: "Flink said that it took the job and does not know it" };
+  } catch (error) {
+    if (!isFlinkError(error)) throw error;
+    return { kind: "unknown", because: `Flink said that it took the job, and cannot be asked for it: ${describe(error)}` };
+  }
 }
 
 /** After any failure the job may run all the same, so the cluster is asked; only when it answers is anything certain. */
 async function settle(cluster: Cluster, flinkJobId: string, failure: unknown, signal: AbortSignal): Promise<SubmitOutcome> {
-  const because = oneLine(failure instanceof FlinkRejectedError ? failure.line : messageOf(failure), 400);
+  const because = describe(failure);
   if (failure instanceof FlinkUnreachableError && failure.outcome === "not-sent")
     return { kind: "refused", reason: "ClusterUnreachable", because, curable: true };
   try {
@@ -84,13 +94,19 @@ async function settle(cluster: Cluster, flinkJobId: string, failure: unknown, si
     return { kind: "refused", reason: REASONS[failure.kind], because, curable: failure.retry === "next-pass" };
   } catch (error) {
     if (isAbort(error, signal)) throw error;
-    const known =
-      error instanceof FlinkUnreachableError || error instanceof FlinkAnswerError || error instanceof FlinkRejectedError;
-    if (!known) throw error;
+    if (!isFlinkError(error)) throw error;
     return { kind: "unknown", because };
   }
 }
 
 async function isThere(cluster: Cluster, flinkJobId: string, signal: AbortSignal): Promise<boolean> {
   return (await cluster.client.readJob(flinkJobId, signal)) !== undefined;
+}
+
+function isFlinkError(error: unknown): boolean {
+  return error instanceof FlinkUnreachableError || error instanceof FlinkAnswerError || error instanceof FlinkRejectedError;
+}
+
+function describe(failure: unknown): string {
+  return oneLine(failure instanceof FlinkRejectedError ? failure.line : messageOf(failure), 400);
 }

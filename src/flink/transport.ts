@@ -8,7 +8,7 @@ import { formatDuration, formatSize } from "../common/units.ts";
 import type { ClusterConfig } from "../config/config.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
 import { FlinkAnswerError, FlinkUnreachableError, type Outcome } from "./errors.ts";
-import type { MultipartUpload } from "./multipart.ts";
+import { JarFileError, type MultipartUpload } from "./multipart.ts";
 import { decodeErrors } from "./responses.ts";
 
 export type TransportSettings = Pick<ClusterConfig, "name" | "url"> &
@@ -112,7 +112,7 @@ export class FlinkTransport {
 
   /** Tells the breaker how the call went and turns whatever was thrown into an error of ours. */
   #settle(call: Call, error: unknown, signal: AbortSignal): unknown {
-    if (isAbort(error, signal) || signal.aborted) return error;
+    if (isAbort(error, signal) || signal.aborted || error instanceof JarFileError) return error;
     if (error instanceof FlinkAnswerError) {
       this.#breaker.succeeded(); // it is strange, but it is there
       return error;

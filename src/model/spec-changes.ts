@@ -1,7 +1,8 @@
-import { formatPosition, type Position } from "../common/problem.ts";
+import { compareText, formatPosition, type Position } from "../common/problem.ts";
 import { oneLine } from "../common/text.ts";
 import { jobSpecHash } from "./canonical-spec.ts";
 import type { JobManifest, JobSpec } from "./manifest.ts";
+import { canonicalConfiguration } from "./options.ts";
 
 /** One immutable field that was changed. Values are as written, undefined where the field is not set. */
 export interface SpecChange {
@@ -11,12 +12,8 @@ export interface SpecChange {
   readonly at: Position | undefined;
 }
 
-type Field = readonly [
-  name: string,
-  pointer: string,
-  read: (spec: JobSpec) => unknown,
-  swap: (into: JobSpec, from: JobSpec) => JobSpec,
-];
+type FieldPlace = readonly [name: string, pointer: string, read: (spec: JobSpec) => unknown];
+type Field = readonly [...FieldPlace, swap: (into: JobSpec, from: JobSpec) => JobSpec];
 
 const FIELDS: readonly Field[] = [
   [
@@ -54,21 +51,36 @@ export function specChanges(accepted: JobSpec, manifest: JobManifest): readonly 
   const declared = manifest.spec;
   const hash = jobSpecHash(accepted);
   if (jobSpecHash(declared) === hash) return [];
-  const keys = [...new Set([...Object.keys(accepted.configuration), ...Object.keys(declared.configuration)])].sort();
-  const options: Field[] = keys.map((key) => [
-    `spec.configuration.${key}`,
-    `/spec/configuration/${key}`,
-    (spec) => spec.configuration[key],
-    (into, from) => ({ ...into, configuration: withMember(into.configuration, key, from.configuration[key]) }),
-  ]);
-  return [...FIELDS, ...options]
-    .filter(([, , , swap]) => jobSpecHash(swap(accepted, declared)) !== hash)
-    .map(([field, pointer, read]) => ({
-      field,
-      accepted: show(read(accepted)),
-      declared: show(read(declared)),
-      at: manifest.positions.get(pointer),
-    }));
+  const fields = FIELDS.filter(([, , , swap]) => jobSpecHash(swap(accepted, declared)) !== hash);
+  return [...fields, ...changedOptions(accepted, declared)].map(([field, pointer, read]) => ({
+    field,
+    accepted: show(read(accepted)),
+    declared: show(read(declared)),
+    at: placeOf(pointer, manifest.positions),
+  }));
+}
+
+/** One that only goes by another of its names is the same. */
+function changedOptions(accepted: JobSpec, declared: JobSpec): readonly FieldPlace[] {
+  const [before, after] = [canonicalConfiguration(accepted.configuration), canonicalConfiguration(declared.configuration)];
+  const isChanged = (key: string): boolean =>
+    Object.keys(canonicalConfiguration({ [key]: "" })).some((name) => before[name] !== after[name]);
+  const keys = [...new Set([...Object.keys(accepted.configuration), ...Object.keys(declared.configuration)])];
+  return keys
+    .filter(isChanged)
+    .sort(compareText)
+    .map((key) => [`spec.configuration.${key}`, `/spec/configuration/${key}`, (spec) => spec.configuration[key]]);
+}
+
+/** Where the field stands, in either of the places it may have, or what it would stand in. */
+function placeOf(pointer: string, positions: JobManifest["positions"]): Position | undefined {
+  const twin = positions.get(pointer.replace("/artifactRef/jarOptions/", "/jarOptions/"));
+  if (twin !== undefined) return twin;
+  for (let at = pointer; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
+    const position = positions.get(at);
+    if (position !== undefined) return position;
+  }
+  return undefined;
 }
 
 /** `orders.yaml:12:5 spec.flinkVersion was 1.16 and is 1.17`. */

@@ -53,6 +53,11 @@ export function establish(input: EstablishInput): Establishment {
   return { kind: "lost", because: lostBecause(input, evidence) };
 }
 
+/** Whether a person says, in a commit since the newest applied one, that nothing which ran before is to be waited for. */
+export function asksForRebuild(trailers: ReadonlyMap<string, readonly string[]>): boolean {
+  return trailers.get(REBUILD_TRAILER.toLowerCase())?.some((value) => value.toLowerCase() === "yes") ?? false;
+}
+
 /** What a Job waits for that may have run before the branch was lost. */
 export function statusLostBecause(branch: string): string {
   return `branch ${branch} was lost, so whether this Job ran before is not known; if it may start without its former state, push a commit with the trailer "${REBUILD_TRAILER}: yes"`;

@@ -28,22 +28,28 @@ export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: S
   const seen = seeJob(moved, context.observed);
   const status = withCheckpoint(withState(moved.status, seen, decision), seen);
   const acceptance = acceptanceOfJob({ ...job, record: { ...moved, status } }, decision);
-  const conditions = applyConditions(status.conditions, jobConditions(acceptance, status, seen, blockOf(decision)), context.now);
+  const conditions = applyConditions(
+    status.conditions,
+    jobConditions(acceptance, status, seen, blockOf(job, decision)),
+    context.now,
+  );
   const history = nextHistory(job.record?.status, status, whyMoved(decision, seen), context.now);
   const record: JobRecord = { ...moved, status: { ...status, conditions, history } };
   return job.record !== undefined && isDeepStrictEqual(record, job.record) ? job.record : record;
 }
 
-/** As long as nothing of it ran, the record follows the manifest; afterwards the accepted spec stays what it was. */
+/**
+ * As long as nothing of it ran, the record follows the manifest; so it does when an attempt that never ran makes room for the next one.
+ * Afterwards the accepted spec stays what it was.
+ */
 function baseRecord(job: DesiredJob, decision: JobDecision, context: StatusContext): JobRecord | undefined {
   const { record, declared } = job;
   if (declared.kind !== "declared") return record;
   const { manifest } = declared;
-  // Declared again under a tombstone: bound to nothing as soon as it is started.
-  const isReborn = record?.status.deleted !== undefined && decision.kind === "announce";
-  const bound =
-    record !== undefined && (record.status.operation !== undefined || record.status.flinkJobId !== undefined) && !isReborn;
-  if (bound) {
+  // The start of what is declared now: of an attempt that never ran, or of a Job that is declared again under its tombstone.
+  const startsDeclared = decision.kind === "announce" && decision.artifact !== undefined;
+  const bound = record !== undefined && (record.status.operation !== undefined || record.status.flinkJobId !== undefined);
+  if (bound && !startsDeclared) {
     // An adopted Job whose manifest was put back: now the spec that it runs with is known again.
     const isFoundAgain = !isSpecOf(record) && specDigits(manifest.spec) === parseFlinkJobId(record.status.flinkJobId ?? "")?.spec;
     const spec = isFoundAgain ? manifest.spec : record.spec;
@@ -59,7 +65,7 @@ function baseRecord(job: DesiredJob, decision: JobDecision, context: StatusConte
     conditions: [],
     history: [],
   };
-  const status = isReborn ? rebornStatus(before) : before;
+  const status = before.deleted === undefined || !startsDeclared ? before : rebornStatus(before);
   return {
     kind: "Job",
     id: job.id,
@@ -230,9 +236,17 @@ function withCheckpoint(status: JobStatus, seen: JobSeen | undefined): JobStatus
   return { ...status, checkpointed: status.flinkJobId };
 }
 
-function blockOf(decision: JobDecision): (Block & { readonly because: string }) | undefined {
+function blockOf(job: DesiredJob, decision: JobDecision): (Block & { readonly because: string }) | undefined {
+  if (decision.kind === "resume") return decision.work.kind === "start" ? lastTrouble(job) : undefined;
   const block = "block" in decision ? decision.block : undefined;
-  return block === undefined ? undefined : { ...block, because: decision.because };
+  if (block !== undefined) return { ...block, because: decision.because };
+  return decision.kind === "await" ? lastTrouble(job) : undefined;
+}
+
+/** While a start is under way the outcome of the try before stands, or each try of a start that fails would be two commits. */
+function lastTrouble({ record }: DesiredJob): (Block & { readonly because: string }) | undefined {
+  const last = record?.status.conditions.find(({ type, status }) => type === "Started" && status === "False");
+  return last === undefined ? undefined : { condition: "Started", reason: last.reason, because: last.message };
 }
 
 /** Sets what is so now; what nothing is said about any more goes, or an old reason would outlive its cause. */

@@ -12,8 +12,8 @@ import type { ClusterRef } from "../model/status.ts";
 
 export interface ObserveDeps {
   readonly clusters: readonly Cluster[];
-  readonly store: ArtifactStore;
-  readonly actions: Actions;
+  readonly store: Pick<ArtifactStore, "see">;
+  readonly actions: Pick<Actions, "see" | "seeSteps">;
   readonly instance: string;
   readonly limits: { readonly maxBytes: number; readonly maxBlobBytes: number };
 }
@@ -23,22 +23,22 @@ const PATIENCE_MS = 1000;
 /** While nothing is on its way a cluster is looked at this often; the daemon's own wakes decide when there is a pass at all. */
 const FRESH_ENOUGH_MS = 200;
 
-/** Looks at everything outside of Git, all at once. Observing never acts. */
+/**
+ * Looks at everything outside of Git, all at once. Observing never acts. What came of submissions is noted first: one that ended after
+ * that is told by the next pass, whose look at the cluster is newer than its end.
+ */
 export async function observe(
   deps: ObserveDeps,
   desired: Desired,
   last: readonly ClusterSeen[],
   signal: AbortSignal,
 ): Promise<Observed> {
+  const submissions = new Map(deps.actions.see());
+  const steps = new Map(deps.actions.seeSteps());
   const clusters = await Promise.all(
     deps.clusters.map(async (cluster) => cluster.look(lookRequest(cluster, desired, last, deps.instance), PATIENCE_MS, signal)),
   );
-  return {
-    clusters,
-    artifacts: seeArtifacts(deps, desired),
-    submissions: new Map(deps.actions.see()),
-    steps: new Map(deps.actions.seeSteps()),
-  };
+  return { clusters, artifacts: seeArtifacts(deps, desired), submissions, steps };
 }
 
 /** Slots have to be fresh where a Job wants to start; a cluster on which nothing moves is asked no more often than configured. */

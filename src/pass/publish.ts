@@ -53,7 +53,7 @@ export async function publish(
       },
       signal,
     );
-    if (written.kind === "written") deps.reader.wroteStatus(buildStatusView(written.snapshot));
+    if (written.kind === "written") deps.reader.wroteStatus(buildStatusView(written.snapshot, snapshot.status));
     if (written.kind === "conflict") deps.reader.expireStatus();
     return written.kind === "refused" ? { kind: "failed", because: written.because } : { kind: written.kind };
   } catch (error) {

@@ -17,7 +17,7 @@ import {
   type OtherEntry,
 } from "../model/parse-manifests.ts";
 import type { Manifest } from "../model/manifest.ts";
-import { resourceKey, type ResourceKey } from "../model/resource.ts";
+import type { ResourceKey } from "../model/resource.ts";
 import type { ResourceRecord } from "../model/status.ts";
 import { parseStatusDocument, parseSummary, SUMMARY_PATH } from "../model/status-document.ts";
 import type { PathEntry } from "./desired.ts";
@@ -144,7 +144,7 @@ export class SnapshotReader {
   async #readStatus(signal: AbortSignal): Promise<void> {
     const known = this.#status;
     const read = await this.#statusBranch.read(signal);
-    const view = buildStatusView(read);
+    const view = buildStatusView(read, known);
     const isLost = known !== undefined && (known.head !== undefined || known.rewrite) && !read.descends;
     if (isLost && !known.rewrite)
       this.#log.warn(
@@ -189,15 +189,22 @@ export class SnapshotReader {
   }
 }
 
-/** The files of the branch as records. One that cannot be understood is a problem of its own and never stands for "no record". */
-export function buildStatusView(snapshot: StatusSnapshot): StatusView {
+/**
+ * The files of the branch as records. One that cannot be understood is a problem of its own and never stands for "no record". A file that
+ * reads as it did `before` keeps its record: parsing hundreds of them takes longer than all the rest of a pass.
+ */
+export function buildStatusView(snapshot: StatusSnapshot, before?: StatusView): StatusView {
   const records = new Map<ResourceKey, ResourceRecord>();
   const unreadable = new Map<ResourceKey, Problem>();
+  // After a loss the records are those in memory, which are not what the files say.
+  const known = before?.rewrite === false ? before : undefined;
   for (const [path, text] of snapshot.files) {
     if (!STATUS_FILE.test(path)) continue;
-    const parsed = parseStatusDocument(path, text);
-    if ("record" in parsed) records.set(resourceKey(parsed.record.id), parsed.record);
-    else unreadable.set(keyOfStatusPath(path), parsed.problem);
+    const key = keyOfStatusPath(path);
+    const record = known?.files.get(path) === text ? known.records.get(key) : undefined;
+    const parsed = record === undefined ? parseStatusDocument(path, text) : { record };
+    if ("record" in parsed) records.set(key, parsed.record);
+    else unreadable.set(key, parsed.problem);
   }
   const summary = snapshot.files.get(SUMMARY_PATH);
   return {

@@ -10,7 +10,7 @@ import { buildStatus, type StatusUpdate } from "./build-status.ts";
 import { decide, type StatusLost } from "./decide.ts";
 import type { Decisions } from "./decision.ts";
 import type { Desired } from "./desired.ts";
-import { establish, REBUILD_TRAILER, statusLostBecause, type Establishment } from "./establish.ts";
+import { asksForRebuild, establish, statusLostBecause, type Establishment } from "./establish.ts";
 import { logPass } from "./explain.ts";
 import { ALLOW_TRAILER, guardDeletions } from "./guard.ts";
 import { observe, type ObserveDeps } from "./observe.ts";
@@ -110,7 +110,7 @@ async function establishStatus(
   signal: AbortSignal,
 ): Promise<Establishment> {
   const branchKnown = snapshot.status.head !== undefined || deps.reader.knewStatus();
-  const rebuild = snapshot.trailers.has(REBUILD_TRAILER);
+  const rebuild = asksForRebuild(snapshot.trailers);
   const { instance, status } = deps.config;
   const { clusters } = observed;
   const traces =
@@ -124,7 +124,7 @@ function whyLost(deps: PassDeps, snapshot: Snapshot, established: Establishment)
   const unrecorded = established.kind === "lost" ? established.because : undefined;
   return {
     unrecorded,
-    marked: snapshot.trailers.has(REBUILD_TRAILER) ? undefined : statusLostBecause(deps.config.status.branch),
+    marked: asksForRebuild(snapshot.trailers) ? undefined : statusLostBecause(deps.config.status.branch),
   };
 }
 

@@ -16,7 +16,7 @@ export interface Snapshot {
   /** Why nothing may count as deleted: a document whose identity cannot be read. */
   readonly deletionsHeld: string | undefined;
   readonly entryAt: (path: string) => PathEntry | undefined;
-  /** Trailers of the commits since the newest applied one. */
+  /** Trailers of the commits since the newest applied one; names in lower case. */
   readonly trailers: ReadonlyMap<string, readonly string[]>;
   /** Why the commit is not known to be the newest: the repository could not be read. */
   readonly stale: string | undefined;

@@ -1,16 +1,13 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { aRunningJob } from "./manifests.ts";
-import { createWorld, type World } from "./world.ts";
+import { createWorld, isRunning } from "./world.ts";
 
-describe("a pushed manifest", () => {
-  let world: World;
-  afterEach(async () => world.close());
-
+describe.concurrent("a pushed manifest", () => {
   it("runs on Flink, and its status comes back in Git", async () => {
-    world = await createWorld();
+    await using world = await createWorld();
     const daemon = world.startDaemon();
     await world.push(await aRunningJob("orders"));
-    await daemon.untilJob("orders", ({ flinkJobState }) => flinkJobState === "Running");
+    await daemon.untilJob("orders", isRunning);
     await daemon.untilAtRest();
     const job = await world.job("orders");
     expect(job?.status).toMatchObject({ phase: "Ready", flinkJobState: "Running", run: 1, parallelism: 2 });

@@ -15,6 +15,8 @@ export interface RunningDaemon {
   untilBlind(): Promise<Pass & { readonly kind: "blind" }>;
   /** When the status branch says so of a Job of the default project. */
   untilJob(name: string, test: (status: JobStatus) => boolean): Promise<JobStatus>;
+  /** When what this commit declares is decided, and written where there is anything to write. */
+  untilApplied(commit: string): Promise<DonePass>;
   /** When nothing more happens unless something changes outside. */
   untilAtRest(): Promise<DonePass>;
   /** So many further passes. */
@@ -40,7 +42,7 @@ interface Waiter {
 }
 
 /** Less than a test may take, so that the log is shown and not only that it took too long. */
-const PATIENCE_MS = 15_000;
+const PATIENCE_MS = 40_000;
 const LEVELS = { info: 30, warn: 40, error: 50 };
 
 export function startDaemon(config: Config, clock: Clock): RunningDaemon {
@@ -76,6 +78,7 @@ export function startDaemon(config: Config, clock: Clock): RunningDaemon {
       const pass = await until(`job ${name} is so on the status branch`, (seen) => isOnBranch(seen) && matches(seen, name, test));
       return statusOfJob(pass, name)!;
     },
+    untilApplied: async (commit) => until(`${commit} is applied`, (pass) => pass.snapshot.commit === commit && isOnBranch(pass)),
     untilAtRest: async () =>
       until("it is at rest", (pass) => isAtRest(pass, { busy: false, blindSinceMs: undefined, now: clock.now() })),
     async passes(count) {

@@ -27,8 +27,8 @@ export interface WorldOptions {
   readonly submitTimeoutMs?: number;
 }
 
-/** A whole Penstock: a real Git server, a fake Flink, and daemons that are started and stopped at will. */
-export interface World {
+/** A whole Penstock: a real Git server, a fake Flink, and daemons that are started and stopped at will. `await using` ends all of it. */
+export interface World extends AsyncDisposable {
   readonly git: GitServer;
   readonly flink: FakeFlink;
   readonly configFile: string;
@@ -51,7 +51,6 @@ export interface World {
   summary(): Promise<{ readonly appliedCommit: string; readonly problems: readonly string[] }>;
   /** Messages of the status branch's commits, newest first. */
   statusCommits(): Promise<readonly string[]>;
-  close(): Promise<void>;
 }
 
 export interface StatusFile {
@@ -135,13 +134,23 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     summary: async () =>
       parse(await git.readFile("jobs", STATUS_BRANCH, "summary.yaml")) as Awaited<ReturnType<World["summary"]>>,
     statusCommits: async () => (await git.log("jobs", STATUS_BRANCH)).map(({ message }) => message),
-    async close() {
+    async [Symbol.asyncDispose]() {
       for (const daemon of running) await daemon.stop();
       for (const cluster of clusters.values()) await cluster.close();
       await git.close();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** For `untilJob`. */
+export function isRunning({ flinkJobState }: { readonly flinkJobState: string }): boolean {
+  return flinkJobState === "Running";
+}
+
+/** For `untilJob`: a condition of this type has this reason. */
+export function has(type: string, reason: string): (status: { readonly conditions: readonly Condition[] }) => boolean {
+  return ({ conditions }) => conditions.some((condition) => condition.type === type && condition.reason === reason);
 }
 
 export function conditionOf(file: StatusFile | undefined, type: string): Condition | undefined {
@@ -187,7 +196,7 @@ function buildConfig(
   const addresses = [...clusters].map(([name, { url }]) => [name, { url: url.href, pollInterval: "100ms", timeout: "2s" }]);
   return {
     instance: "test",
-    repository: { url: git.urlOf("jobs"), pollInterval: "100ms", timeout: "5s", ...repository },
+    repository: { url: git.urlOf("jobs"), pollInterval: "200ms", timeout: "5s", ...repository },
     zones: { local: { clusters: Object.fromEntries(addresses) as unknown, ...zone } },
     artifacts: { cacheDir: join(folder, "cache") },
     ...config,

@@ -64,6 +64,8 @@ export interface FakeFlink {
   readonly jobs: readonly FakeJob[];
   /** The names of the uploaded jars, oldest first. */
   readonly jarNames: readonly string[];
+  /** The bytes of an uploaded jar. */
+  jar(jarId: string): Buffer;
   /** Everything that was asked, oldest first; `METHOD /path` to match on. */
   readonly calls: readonly FakeCall[];
   countCalls(pattern: RegExp): number;
@@ -158,6 +160,11 @@ function fakeFlinkOf(
     },
     get jarNames() {
       return [...cluster.jars.values()].map(({ name }) => name);
+    },
+    jar: (jarId) => {
+      const found = cluster.jars.get(jarId);
+      if (found === undefined) throw new Error(`the fake has no jar ${jarId}`);
+      return found.content;
     },
     calls: endpoint.calls,
     countCalls: (pattern) => endpoint.calls.filter(({ method, path }) => pattern.test(`${method} ${path}`)).length,
@@ -357,12 +364,10 @@ function send(response: ServerResponse, { status, body }: FakeAnswer): void {
 async function pourWithoutEnd(response: ServerResponse): Promise<void> {
   response.writeHead(200, { "content-type": "application/json" });
   const chunk = Buffer.alloc(1024 * 1024, "[");
+  const closed = new Promise<void>((resolve) => response.once("close", resolve));
   while (!response.destroyed) {
     if (response.write(chunk)) continue;
-    await new Promise<void>((resolve) => {
-      response.once("drain", resolve);
-      response.once("close", resolve);
-    });
+    await Promise.race([closed, new Promise<void>((resolve) => response.once("drain", resolve))]);
   }
 }
 

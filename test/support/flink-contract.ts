@@ -3,16 +3,16 @@ import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { addClassToJar } from "../../src/artifacts/with-launcher.ts";
 import { systemClock } from "../../src/common/clock.ts";
 import { supportsFlinkConfiguration } from "../../src/flink/cluster-version.ts";
 import { FlinkRejectedError } from "../../src/flink/errors.ts";
 import { FlinkClient, type SavepointOperation } from "../../src/flink/flink-client.ts";
-import { launcherClass, LAUNCHER_CLASS_PATH } from "../../src/flink/launcher/launcher-class.ts";
+import { LAUNCHER_CLASS_NAME, launcherClass } from "../../src/flink/launcher/launcher-class.ts";
 import type { FlinkState } from "../../src/flink/responses.ts";
 import { listRestorePoints } from "../../src/flink/restore-directories.ts";
 import type { RejectionKind } from "../../src/flink/root-cause.ts";
 import type { RunOptions } from "../../src/flink/run-request.ts";
-import { packJar, readJar } from "./jar.ts";
 import { TEST_JOB_CLASS, TEST_JOB_JAR } from "./test-job.ts";
 
 /** A cluster of at least 4 slots whose scheduler is the default one and which gives up at once on jobs that need more slots than it has. */
@@ -39,7 +39,8 @@ export function describeFlinkContract(version: string, start: (version: string) 
       client = new FlinkClient({ name: "contract", url: cluster.url, timeoutMs: 10_000 }, { clock: systemClock });
       folder = await mkdtemp(join(tmpdir(), "penstock-contract-"));
       const jar = join(folder, "counter.jar");
-      await writeFile(jar, packJar([...(await readJar(await readFile(TEST_JOB_JAR)))!, [LAUNCHER_CLASS_PATH, launcherClass()]]));
+      const launcher = { className: LAUNCHER_CLASS_NAME, classBytes: launcherClass() };
+      await addClassToJar({ from: TEST_JOB_JAR, to: jar, ...launcher }, signal);
       jarId = await upload("counter.jar", jar);
     });
 

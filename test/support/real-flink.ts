@@ -67,8 +67,22 @@ export async function startRealFlink(options: RealFlinkOptions): Promise<RealFli
 /** One process of the cluster with the file that holds what it prints. */
 interface Running {
   readonly process: ChildProcess;
-  readonly ended: Promise<unknown>;
   readonly log: string;
+  /** Says how it ended, when it has. */
+  readonly ended: Promise<string>;
+  how: string | undefined;
+}
+
+function watch(process: ChildProcess, log: string): Running {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const running: Running = { process, log, ended: promise, how: undefined };
+  const end = (how: string): void => {
+    running.how = how;
+    resolve(how);
+  };
+  process.once("exit", (status, signal) => end(status === null ? `was ended by ${signal}` : `ended with status ${status}`));
+  process.once("error", (error) => end(`could not be started, is a JDK of version 17 installed? ${error.message}`));
+  return running;
 }
 
 class LocalCluster implements RealFlink {
@@ -127,9 +141,9 @@ class LocalCluster implements RealFlink {
   }
 
   async startTaskManager(): Promise<void> {
-    const before = (await this.#readSlots()).total;
-    this.#launchTaskManager();
-    await this.#untilSlots((total) => total >= before + this.#slotsEach, `${this.#slotsEach} more slots are registered`);
+    const id = this.#launchTaskManager();
+    // By its name: the JobManager may still count the slots of one that was killed.
+    await this.#until(async () => (await this.#readTaskManagers()).includes(id), `TaskManager ${id} is registered`);
   }
 
   async readLogs(): Promise<string> {
@@ -155,15 +169,17 @@ class LocalCluster implements RealFlink {
     this.#jobManager = this.#launch("jobmanager", [], main);
   }
 
-  #launchTaskManager(): void {
+  #launchTaskManager(): string {
     const main = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner";
-    const running = this.#launch("taskmanager", ["-XX:MaxDirectMemorySize=128m"], main);
+    const id = `taskmanager-${this.#starts + 1}`;
+    const running = this.#launch("taskmanager", ["-XX:MaxDirectMemorySize=128m"], main, ["-D", `taskmanager.resource-id=${id}`]);
     const place = this.#taskManagers.indexOf(undefined);
     if (place < 0) this.#taskManagers.push(running);
     else this.#taskManagers[place] = running;
+    return id;
   }
 
-  #launch(role: string, jvmOptions: readonly string[], main: string): Running {
+  #launch(role: string, jvmOptions: readonly string[], main: string, options: readonly string[] = []): Running {
     this.#starts += 1;
     const log = join(this.#folder, "log", `${role}-${this.#starts}.log`);
     const output = openSync(log, "a");
@@ -177,11 +193,11 @@ class LocalCluster implements RealFlink {
       main,
       "--configDir",
       join(this.#folder, "conf"),
+      ...options,
     ];
     try {
       // Not detached: should this process be ended by its terminal, so are they.
-      const child = spawn("java", args, { cwd: this.#folder, stdio: ["ignore", output, output] });
-      return { process: child, ended: Promise.race([once(child, "exit"), once(child, "error")]), log };
+      return watch(spawn("java", args, { cwd: this.#folder, stdio: ["ignore", output, output] }), log);
     } finally {
       closeSync(output);
     }
@@ -229,37 +245,47 @@ class LocalCluster implements RealFlink {
   }
 
   async #untilSlots(isReached: (total: number, free: number) => boolean, what: string): Promise<void> {
+    await this.#until(async () => {
+      const overview = await this.#read("overview");
+      return isReached(Number(overview["slots-total"] ?? 0), Number(overview["slots-available"] ?? 0));
+    }, what);
+  }
+
+  async #until(isReached: () => Promise<boolean>, what: string): Promise<void> {
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (Date.now() < deadline) {
       this.#throwIfEnded();
-      const { total, free } = await this.#readSlots();
-      if (isReached(total, free)) return;
+      if (await isReached()) return;
       await delay(100);
     }
     throw new Error(`after ${START_TIMEOUT_MS / 1000} s it is not so that ${what}`);
   }
 
-  async #readSlots(): Promise<{ readonly total: number; readonly free: number }> {
+  async #readTaskManagers(): Promise<readonly string[]> {
+    const taskManagers = (await this.#read("taskmanagers"))["taskmanagers"];
+    return Array.isArray(taskManagers) ? taskManagers.map((one: unknown) => String(Reflect.get(Object(one), "id"))) : [];
+  }
+
+  /** An empty answer while Flink is not up yet or elects its leader: the caller asks again until its time is over. */
+  async #read(path: string): Promise<Readonly<Record<string, unknown>>> {
     try {
-      const response = await fetch(new URL("overview", this.url), { signal: AbortSignal.timeout(2000) });
-      const overview = Object(await response.json()) as Readonly<Record<string, unknown>>;
-      return { total: Number(overview["slots-total"] ?? 0), free: Number(overview["slots-available"] ?? 0) };
+      const response = await fetch(new URL(path, this.url), { signal: AbortSignal.timeout(2000) });
+      return Object(await response.json()) as Readonly<Record<string, unknown>>;
     } catch {
-      return { total: 0, free: 0 }; // Not up yet, or electing its leader: the caller asks again until its time is over.
+      return {};
     }
   }
 
   #throwIfEnded(): void {
     for (const running of [this.#jobManager, ...this.#taskManagers]) {
-      if (running === undefined || running.process.exitCode === null) continue;
-      throw new Error(`${running.log} belongs to a process that ended with status ${running.process.exitCode}`);
+      if (running?.how !== undefined) throw new Error(`the process of ${running.log} ${running.how}`);
     }
   }
 }
 
 async function killed(running: Running | undefined): Promise<void> {
   if (running === undefined) return;
-  running.process.kill("SIGKILL");
+  running.process.kill("SIGKILL"); // does nothing to one that has ended
   await running.ended;
 }
 

@@ -1,5 +1,5 @@
-import { mkdir, readdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { packJar } from "./jar.ts";
 import { compileJava } from "./java.ts";
 
@@ -15,11 +15,4 @@ export async function buildTestJob(libDir: string): Promise<Buffer> {
   const classes = await compileJava({ sources: names.map((name) => join(SOURCES, name)), classPath: join(libDir, "*") });
   const manifest = Buffer.from(`Manifest-Version: 1.0\r\nMain-Class: ${TEST_JOB_CLASS}\r\n\r\n`);
   return packJar([["META-INF/MANIFEST.MF", manifest], ...classes]);
-}
-
-/** Builds it in place of the jar in the sample repository. */
-export async function writeTestJob(libDir: string): Promise<string> {
-  await mkdir(dirname(TEST_JOB_JAR), { recursive: true });
-  await writeFile(TEST_JOB_JAR, await buildTestJob(libDir));
-  return TEST_JOB_JAR;
 }

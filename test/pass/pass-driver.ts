@@ -1,0 +1,76 @@
+import type { Manifest } from "../../src/model/manifest.ts";
+import type { ResourceId } from "../../src/model/resource.ts";
+import { buildDesired } from "../../src/pass/build-desired.ts";
+import { buildStatus, type StatusUpdate } from "../../src/pass/build-status.ts";
+import { decide, type DecideInput } from "../../src/pass/decide.ts";
+import type { Decisions } from "../../src/pass/decision.ts";
+import type { Desired } from "../../src/pass/desired.ts";
+import type { Observed } from "../../src/pass/observed.ts";
+import { buildStatusView } from "../../src/pass/read-snapshot.ts";
+import type { Snapshot, StatusView } from "../../src/pass/snapshot.ts";
+import {
+  aDecideInput,
+  aManifest,
+  anArtifactManifest,
+  anObserved,
+  aSnapshot,
+  aStatusView,
+  INSTANCE,
+  NOW,
+  ZONE,
+} from "./builders.ts";
+
+export interface PassInput {
+  /** A Job and its Artifact by default. */
+  readonly manifests?: readonly Manifest[];
+  readonly broken?: readonly ResourceId[];
+  readonly status?: StatusView;
+  readonly observed?: Observed;
+  readonly snapshot?: Partial<Snapshot>;
+  readonly decide?: Partial<DecideInput>;
+  readonly now?: number;
+}
+
+export interface PurePass {
+  readonly snapshot: Snapshot;
+  readonly desired: Desired;
+  readonly observed: Observed;
+  readonly decisions: Decisions;
+  readonly update: StatusUpdate;
+  /** What the next pass reads from Git, once this one's changes are pushed: every document is formatted and parsed again. */
+  readonly status: StatusView;
+}
+
+export const EMPTY_BRANCH: StatusView = aStatusView({ head: undefined });
+
+/** All of one pass that is pure: desired, decisions, status. */
+export function runPass(input: PassInput = {}): PurePass {
+  const { manifests = [aManifest(), anArtifactManifest()], broken = [], status = EMPTY_BRANCH, observed = anObserved() } = input;
+  const snapshot = aSnapshot({ manifests, broken, status, ...input.snapshot });
+  const desired = buildDesired({ ...snapshot, records: status.records, recordProblems: status.unreadable });
+  const now = input.now ?? NOW;
+  const { commit, deletionsHeld } = snapshot;
+  const decisions = decide(aDecideInput({ commit, desired, observed, deletionsHeld, now, ...input.decide }));
+  const update = buildStatus({
+    snapshot,
+    desired,
+    observed,
+    decisions,
+    summary: {
+      instance: INSTANCE,
+      source: { url: "https://git.example.com/jobs.git", branch: "main", paths: ["**/*.yaml"], zones: [ZONE] },
+    },
+    now,
+  });
+  return { snapshot, desired, observed, decisions, update, status: push(status, update) };
+}
+
+/** The branch after the commit of a pass, as a daemon that knows nothing reads it. */
+export function push(status: StatusView, update: StatusUpdate): StatusView {
+  const files = new Map(status.files);
+  for (const [path, text] of update.changes) {
+    if (text === undefined) files.delete(path);
+    else files.set(path, text);
+  }
+  return buildStatusView({ head: "e0".repeat(20), files, committedAtMs: NOW });
+}

@@ -1,0 +1,121 @@
+import { describe, expect, it } from "vitest";
+import { aJob, aRunningJob, anArtifact, type JobText } from "./manifests.ts";
+import { conditionOf, createWorld, has, isRunning, WRITES, type World } from "./world.ts";
+
+const ORIGINAL: JobText = { configuration: { "execution.checkpointing.interval": "30s" } };
+
+async function aWorldWithOrders(): Promise<{ world: World; daemon: ReturnType<World["startDaemon"]>; writes: number }> {
+  const world = await createWorld();
+  await world.push(await aRunningJob("orders", ORIGINAL));
+  const daemon = world.startDaemon();
+  await daemon.untilJob("orders", isRunning);
+  return { world, daemon, writes: world.flink.countCalls(WRITES) };
+}
+
+describe.concurrent("a change of a Job that was started", () => {
+  it("of its spec is refused whole, naming each field with its place and both values, until it is put back", async () => {
+    const { world, daemon, writes } = await aWorldWithOrders();
+    await using _ = world;
+    const changed: JobText = {
+      rpus: 4,
+      entryClass: "penstock.test.Other",
+      mainArgs: ["--rate", "1"],
+      configuration: { "execution.checkpointing.interval": "1min" },
+    };
+    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", changed) });
+    await daemon.untilJob("orders", has("Accepted", "SpecChanged"));
+    const message = conditionOf(await world.job("orders"), "Accepted")?.message;
+    expect(message).toMatch(
+      /orders\.yaml:\d+:\d+ spec\.artifactRef\.jarOptions\.entryClass was penstock\.test\.CounterJob and is penstock\.test\.Other/,
+    );
+    expect(message).toMatch(/orders\.yaml:\d+:\d+ spec\.artifactRef\.jarOptions\.mainArgs was not set and is \["--rate","1"\]/);
+    expect(message).toMatch(
+      /orders\.yaml:\d+:\d+ spec\.configuration\.execution\.checkpointing\.interval was 30s? .*and is 1 ?min/,
+    );
+    expect(message).toContain("declare a Job with a new name");
+    expect((await world.job("orders"))?.spec).toMatchObject({
+      resources: { rpus: 2 },
+      configuration: { "execution.checkpointing.interval": "30s" },
+    });
+
+    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", ORIGINAL) });
+    await daemon.untilJob("orders", has("Accepted", "SpecAccepted"));
+    expect(world.flink.countCalls(WRITES)).toBe(writes);
+    expect(world.flink.jobs).toHaveLength(1);
+  });
+
+  it("that only writes a value differently is none", async () => {
+    const { world, daemon, writes } = await aWorldWithOrders();
+    await using _ = world;
+    const sameSpec: JobText = { configuration: { "execution.checkpointing.interval": "30000 ms" }, annotations: { note: "hi" } };
+    await daemon.untilApplied(await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", sameSpec) }));
+    expect(await world.job("orders")).toMatchObject({ metadata: { annotations: { note: "hi" } } });
+    expect(conditionOf(await world.job("orders"), "Accepted")?.status).toBe("True");
+    expect(world.flink.countCalls(WRITES)).toBe(writes);
+  });
+
+  it("of its rpus says that rescaling is not yet acted on, and the job goes on as it is", async () => {
+    const { world, daemon, writes } = await aWorldWithOrders();
+    await using _ = world;
+    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { ...ORIGINAL, rpus: 4 }) });
+    await daemon.untilJob("orders", has("Accepted", "RescaleNotYetActedOn"));
+    expect(conditionOf(await world.job("orders"), "Accepted")?.message).toBe(
+      "spec.resources.rpus was 2 and is 4; rescaling is not yet acted on, so the job goes on with 2",
+    );
+    await daemon.untilAtRest();
+    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", ORIGINAL) });
+    await daemon.untilJob("orders", has("Accepted", "SpecAccepted"));
+    expect(world.flink.countCalls(WRITES)).toBe(writes);
+  });
+
+  it("that takes its manifest away says that deletion is not yet acted on, and the job and its Artifact stay", async () => {
+    const { world, daemon, writes } = await aWorldWithOrders();
+    await using _ = world;
+    await world.push({ "orders.yaml": null });
+    await daemon.untilJob("orders", has("Accepted", "DeletionNotYetActedOn"));
+    await daemon.untilAtRest();
+    expect((await world.job("orders"))?.status).toMatchObject({ phase: "Ready", flinkJobState: "Running" });
+    expect(conditionOf(await world.artifact("orders"), "Accepted")?.reason).toBe("DeletionNotYetActedOn");
+
+    await world.push({ "elsewhere/jobs.yaml": anArtifact("orders") + aJob("orders", ORIGINAL) });
+    await daemon.untilJob("orders", has("Accepted", "SpecAccepted"));
+    expect(world.flink.countCalls(WRITES)).toBe(writes);
+    expect(world.flink.jobs).toHaveLength(1);
+  });
+});
+
+describe.concurrent("a Job that was never started", () => {
+  it("may be edited in any way, and starts as it is declared then", async () => {
+    await using world = await createWorld({ flink: { slots: 2 } });
+    await world.push(await aRunningJob("orders", { rpus: 5, entryClass: "a.B" }));
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", has("Started", "EntryClassMissing"));
+    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { rpus: 5 }) });
+    await daemon.untilJob("orders", has("Placed", "NotEnoughSlots"));
+    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { rpus: 1, mainArgs: ["--rate", "7"] }) });
+    const status = await daemon.untilJob("orders", isRunning);
+    expect(status).toMatchObject({ requestedRpus: 1, attempt: 1, run: 1 });
+    expect(world.flink.jobs[0]?.programArgs).toEqual(["--rate", "7"]);
+  });
+
+  it("may be deleted, and is forgotten", async () => {
+    await using world = await createWorld({ flink: { slots: 2 } });
+    await world.push({ ...(await aRunningJob("clicks")), "orders.yaml": aJob("orders", { artifact: "clicks", rpus: 5 }) });
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", has("Placed", "NotEnoughSlots"));
+    await daemon.untilJob("clicks", isRunning);
+    await daemon.untilApplied(await world.push({ "orders.yaml": null }));
+    expect(await world.job("orders")).toBeUndefined();
+    expect((await world.statusCommits())[0]).toMatch(/^default\/orders: forgotten/);
+  });
+
+  it("is not forgotten while a document cannot be read, for it might be this one", async () => {
+    await using world = await createWorld({ flink: { slots: 1 } });
+    await world.push(await aRunningJob("orders"));
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", has("Placed", "NotEnoughSlots"));
+    await daemon.untilApplied(await world.push({ "orders.yaml": "apiVersion: core/v1alpha1\nkind: [" }));
+    await daemon.untilAtRest();
+    expect((await world.job("orders"))?.status.phase).toBe("Pending");
+  });
+});
