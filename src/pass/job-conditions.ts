@@ -10,7 +10,7 @@ export type ConditionNow = Omit<Condition, "since">;
 /** Everything a person asks first about a Job, most basic first. Texts hold nothing that moves by itself, or every pass would commit. */
 export function jobConditions(
   acceptance: Acceptance,
-  status: Pick<JobStatus, "phase" | "cluster" | "requestedRpus" | "parallelism">,
+  status: Pick<JobStatus, "phase" | "cluster" | "requestedRpus" | "parallelism"> & Partial<Pick<JobStatus, "flinkJobState">>,
   seen: JobSeen | undefined,
   block: (Block & { readonly because: string }) | undefined,
 ): readonly ConditionNow[] {
@@ -21,10 +21,19 @@ export function jobConditions(
   conditions.push({ type: "Placed", status: "True", reason: "ClusterChosen", message: `on ${status.cluster.name}` });
   conditions.push({ type: "Started", status: "True", reason: "AcceptedByFlink", message: "Flink took the job" });
   if (seen === undefined) return conditions;
-  conditions.push(healthOf(seen, status.cluster.name), ...reachedOf(status));
+  // Flink forgets ended jobs after an hour; what is finished needs no cluster any more.
+  const health = status.flinkJobState === "Finished" ? FINISHED : healthOf(seen, status.cluster.name);
+  conditions.push(health, ...reachedOf(status));
   if (seen.kind === "listed" && !hasEnded(seen.job)) conditions.push(...recoverableOf(seen.job));
   return conditions;
 }
+
+const FINISHED: ConditionNow = {
+  type: "Healthy",
+  status: "True",
+  reason: "Finished",
+  message: "it ran out of data or was stopped, and stays so",
+};
 
 function healthOf(seen: JobSeen, cluster: string): ConditionNow {
   const type = "Healthy";
@@ -46,8 +55,7 @@ function healthOf(seen: JobSeen, cluster: string): ConditionNow {
     };
   }
   const { job } = seen;
-  if (job.state === "FINISHED")
-    return { type, status: "True", reason: "Finished", message: "it ran out of data or was stopped, and stays so" };
+  if (job.state === "FINISHED") return FINISHED;
   if (hasEnded(job)) {
     const cause = job.detail?.rootCause === undefined ? "" : ` (${job.detail.rootCause})`;
     return {
