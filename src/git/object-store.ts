@@ -155,7 +155,7 @@ export class ObjectStore {
     try {
       await fetchPack({
         ...argumentsOf(generation),
-        http: this.#transport.client(signal),
+        http: this.#transport.clientForFetch(signal),
         headers: {},
         remote: "origin",
         ref: HAVE_REF,
