@@ -15,6 +15,9 @@ export type SubmitOutcome =
   | { readonly kind: "refused"; readonly reason: string; readonly because: string; readonly curable: boolean }
   | { readonly kind: "unknown"; readonly because: string };
 
+/** The reason of a refusal that is none of Flink's: no connection came about, so it was not asked. */
+export const CLUSTER_UNREACHABLE = "ClusterUnreachable";
+
 const REASONS: Readonly<Record<RejectionKind, string>> = {
   "entry-class-not-found": "EntryClassMissing",
   "no-main": "EntryClassMissing",
@@ -86,7 +89,7 @@ async function lookAfterwards(cluster: Cluster, flinkJobId: string, signal: Abor
 async function settle(cluster: Cluster, flinkJobId: string, failure: unknown, signal: AbortSignal): Promise<SubmitOutcome> {
   const because = describe(failure);
   if (failure instanceof FlinkUnreachableError && failure.outcome === "not-sent")
-    return { kind: "refused", reason: "ClusterUnreachable", because, curable: true };
+    return { kind: "refused", reason: CLUSTER_UNREACHABLE, because, curable: true };
   try {
     const job = await cluster.client.readJob(flinkJobId, signal);
     if (job !== undefined && !isTerminal(job.state)) return { kind: "accepted" };

@@ -1,7 +1,7 @@
 import { oneLine } from "../common/text.ts";
 import { GitProtocolError, GitServerError, GitTooLargeError, GitUnsupportedError } from "./errors.ts";
 import { checkPack } from "./pack-check.ts";
-import { encodePktLine, parsePktLines, type PktLine } from "./pkt-line.ts";
+import { encodePktLine, FLUSH, parsePktLines, type PktLine } from "./pkt-line.ts";
 
 /** What kind of answer is expected; each has its own rules of when it is whole. */
 export type AnswerKind = "advertisement" | "refs" | "pack" | "report";
@@ -50,6 +50,13 @@ export function withHead(body: Buffer): Buffer {
   const text = `${first.toString("latin1").trimEnd()} symref=HEAD:refs/heads/HEAD\n`;
   const start = first.byteOffset - body.byteOffset;
   return Buffer.concat([body.subarray(0, start - 4), encodePktLine(text), body.subarray(start + first.length)]);
+}
+
+/** An advertisement in protocol version 1 with its first ref alone, which carries what the server can do; undefined when it has no ref. */
+export function withoutRefs(body: Buffer): Buffer | undefined {
+  const first = parsePktLines(body)?.find((line): line is Buffer => Buffer.isBuffer(line) && line.includes(0));
+  if (first === undefined || first.toString("latin1", 40).startsWith(" capabilities^{}")) return undefined;
+  return Buffer.concat([body.subarray(0, first.byteOffset - body.byteOffset + first.length), FLUSH]);
 }
 
 function describeBroken(body: Buffer): string {

@@ -6,7 +6,7 @@ import { AnswerTooLargeError, createDispatcher, readAtMost, type ProxySettings }
 import { publicUrl, type Secret } from "../common/secrets.ts";
 import { oneLine } from "../common/text.ts";
 import { formatDuration, formatSize } from "../common/units.ts";
-import { checkAnswer, withHead, type AnswerKind } from "./answer-checks.ts";
+import { checkAnswer, withHead, withoutRefs, type AnswerKind } from "./answer-checks.ts";
 import {
   GitAuthError,
   GitProtocolError,
@@ -35,10 +35,13 @@ interface Answer {
   readonly url: URL;
 }
 
+/** What the server can do, as it said in one of its protocol's versions. */
 interface Capabilities {
   readonly body: Buffer;
   readonly readAtMs: number;
 }
+
+type Version = "version-1" | "version-2";
 
 const LOST_CODES: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 const TOTAL_FACTOR = 10;
@@ -62,8 +65,8 @@ export class GitTransport {
   readonly #clock: Clock;
   readonly #dispatcher: Dispatcher;
   readonly #authorization: string | undefined;
-  /** The advertisement of protocol version 2 names no refs and hardly ever changes: asking for it each time would double each poll. */
-  #capabilities: Capabilities | undefined;
+  /** They hardly ever change: asking for them each time would double each poll and each fetch. */
+  readonly #capabilities = new Map<Version, Capabilities>();
   /** Where calls go: the configured URL, or where an advertisement was redirected to. */
   #base: string;
 
@@ -98,6 +101,15 @@ export class GitTransport {
     return { request: (wanted) => this.#serve(wanted, operation) };
   }
 
+  /**
+   * The same for fetching a commit by its id. That is done in protocol version 1, which lists all refs before each fetch; here none of
+   * them is of interest, only what the server can do, and that is remembered.
+   */
+  clientForFetch(signal: AbortSignal): HttpClient {
+    const operation = new Operation(signal, this.#settings.timeoutMs * TOTAL_FACTOR, { needsRefs: false });
+    return { request: (wanted) => this.#serve(wanted, operation) };
+  }
+
   async #serve(wanted: GitHttpRequest, operation: Operation): Promise<GitHttpResponse> {
     const body = wanted.body === undefined ? undefined : Buffer.concat(await collect(wanted.body));
     const kind = kindOf(wanted, body);
@@ -116,9 +128,11 @@ export class GitTransport {
   }
 
   async #readAdvertisement(wanted: GitHttpRequest, operation: Operation): Promise<Answer> {
-    const isVersion2 = wanted.headers?.["Git-Protocol"] === "version=2" && wanted.url.endsWith("service=git-upload-pack");
-    const known = this.#capabilities;
-    if (isVersion2 && known !== undefined && this.#clock.now() - known.readAtMs < CAPABILITIES_FRESH_MS) {
+    const isUpload = wanted.url.endsWith("service=git-upload-pack");
+    const version: Version = wanted.headers?.["Git-Protocol"] === "version=2" ? "version-2" : "version-1";
+    const namesRefs = version === "version-1" && operation.needsRefs;
+    const known = isUpload && !namesRefs ? this.#capabilities.get(version) : undefined;
+    if (known !== undefined && this.#clock.now() - known.readAtMs < CAPABILITIES_FRESH_MS) {
       const headers = { "content-type": "application/x-git-upload-pack-advertisement" };
       return { status: 200, headers, body: known.body, url: new URL(wanted.url) };
     }
@@ -126,11 +140,17 @@ export class GitTransport {
     const suffix = answer.url.href.indexOf("/info/refs?");
     if (suffix < 0) throw new GitProtocolError(this.publicUrl, `it redirects to ${publicUrl(answer.url)}`);
     this.#base = answer.url.href.slice(0, suffix);
-    if (!isVersion2) return { ...answer, body: withHead(answer.body) };
-    if (answer.body.includes("version 2")) {
-      this.#capabilities = { body: answer.body, readAtMs: this.#clock.now() };
-    }
-    return answer;
+    const body = version === "version-1" ? withHead(answer.body) : answer.body;
+    if (isUpload) this.#keepCapabilities(version, body);
+    return { ...answer, body };
+  }
+
+  /** A server that knows only version 1 answers so whatever it was asked; one without any ref may have told nothing of what it can do. */
+  #keepCapabilities(asked: Version, body: Buffer): void {
+    const isVersion2 = body.includes("version 2");
+    const kept = isVersion2 ? body : withoutRefs(body);
+    if (kept === undefined || isVersion2 !== (asked === "version-2")) return;
+    this.#capabilities.set(asked, { body: kept, readAtMs: this.#clock.now() });
   }
 
   async #call(wanted: GitHttpRequest, kind: AnswerKind, body: Buffer, operation: Operation): Promise<Answer> {
@@ -139,7 +159,7 @@ export class GitTransport {
       return await this.#exchange({ ...wanted, url }, kind, body, operation);
     } catch (error) {
       // What was learnt about the server may no longer be so.
-      this.#capabilities = undefined;
+      this.#capabilities.clear();
       this.#base = this.url;
       throw error;
     }
@@ -282,9 +302,12 @@ export class GitTransport {
 class Operation {
   readonly caller: AbortSignal;
   readonly signal: AbortSignal;
+  /** Whether an advertisement is asked for its refs, or only for what the server can do. */
+  readonly needsRefs: boolean;
 
-  constructor(caller: AbortSignal, totalMs: number) {
+  constructor(caller: AbortSignal, totalMs: number, { needsRefs } = { needsRefs: true }) {
     this.caller = caller;
+    this.needsRefs = needsRefs;
     this.signal = AbortSignal.any([caller, AbortSignal.timeout(totalMs)]);
   }
 }

@@ -15,7 +15,9 @@ export class MemoryStore {
   /** The `fs` to hand to isomorphic-git. */
   readonly fs = {
     promises: {
-      readFile: async (path: string, options?: { readonly encoding?: string } | string) => this.#readFile(path, options),
+      // Before each operation isomorphic-git asks for no file at all, twice, to see whether a promise comes back.
+      readFile: async (path?: string, options?: { readonly encoding?: string } | string) =>
+        path === undefined ? "" : this.#readFile(path, options),
       writeFile: async (path: string, content: Uint8Array | string) => this.#writeFile(path, content),
       unlink: async (path: string) => this.#unlink(path),
       readdir: async (path: string) => this.#readFolder(path),

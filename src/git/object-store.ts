@@ -13,8 +13,9 @@ interface Generation {
   readonly store: MemoryStore;
   /** isomorphic-git's memory of packs; goes with the store. */
   readonly cache: object;
-  /** Every tree that was read, parsed. */
+  /** Every tree and commit that was read, parsed. */
   readonly trees: Map<string, readonly TreeEntry[]>;
+  readonly commits: Map<string, Commit>;
   readonly firstBytes: number;
   readonly head: string;
   readonly fetches: number;
@@ -136,7 +137,7 @@ export class ObjectStore {
 
   async #fetchAnew(oid: string, signal: AbortSignal): Promise<Commit> {
     const store = new MemoryStore();
-    const empty: Generation = { store, cache: {}, trees: new Map(), firstBytes: 0, head: oid, fetches: 0 };
+    const empty: Generation = { store, cache: {}, trees: new Map(), commits: new Map(), firstBytes: 0, head: oid, fetches: 0 };
     await init({ ...argumentsOf(empty), bare: true });
     await addRemote({ ...argumentsOf(empty), remote: "origin", url: this.#transport.url });
     await this.#fetch(empty, oid, 1, signal);
@@ -155,7 +156,7 @@ export class ObjectStore {
     try {
       await fetchPack({
         ...argumentsOf(generation),
-        http: this.#transport.client(signal),
+        http: this.#transport.clientForFetch(signal),
         headers: {},
         remote: "origin",
         ref: HAVE_REF,
@@ -209,8 +210,11 @@ async function verify(generation: Generation, oid: string): Promise<Commit> {
 }
 
 async function readCommit(generation: Generation, oid: string): Promise<Commit> {
+  const known = generation.commits.get(oid);
+  if (known !== undefined) return known;
   const commit = parseCommit((await readObject(generation, oid, "commit")).content);
   if (commit === undefined) throw new GitObjectError(oid, "it is no commit");
+  generation.commits.set(oid, commit);
   return commit;
 }
 

@@ -12,7 +12,7 @@ import { needsLauncher, type RunOptions } from "../flink/run-request.ts";
 import { cancelJob } from "../flink/cancel-job.ts";
 import { rescaleInPlace } from "../flink/rescale-job.ts";
 import { stopJob } from "../flink/stop-job.ts";
-import { submitJob, type SubmitOutcome } from "../flink/submit.ts";
+import { CLUSTER_UNREACHABLE, submitJob, type SubmitOutcome } from "../flink/submit.ts";
 import { Uploads } from "../flink/uploads.ts";
 import type { Decisions, JobDecision, Work } from "./decision.ts";
 import type { Observed } from "./observed.ts";
@@ -31,7 +31,7 @@ const UNKNOWN_DELAY = { baseMs: 10_000, maxMs: 300_000 };
 
 export interface ActionsOptions {
   readonly clusters: readonly Cluster[];
-  readonly store: ArtifactStore;
+  readonly store: Pick<ArtifactStore, "fetch" | "submittable">;
   readonly clock: Clock;
   readonly log: Log;
   /** Something ended, so that there may be a next step. */
@@ -190,7 +190,7 @@ export class Actions {
 
   #submit(submission: Submission, because: string, observed: Observed): void {
     const station = this.#stationOf(submission);
-    const failures = failuresOf(this.#seen.get(submission.flinkJobId));
+    const before = this.#seen.get(submission.flinkJobId);
     const target = targetOf(submission, observed);
     if (target === undefined) return;
     this.#seen.set(submission.flinkJobId, { kind: "under-way" });
@@ -200,10 +200,10 @@ export class Actions {
     );
     const work = async (): Promise<void> => {
       const outcome = await this.#call(station, submission, target);
-      this.#remember(submission, outcome, failures);
+      this.#remember(submission, outcome, before);
     };
     void station.queue.add(async () => {
-      const running = work().catch((error: unknown) => this.#rememberFailure(submission, error, failures));
+      const running = work().catch((error: unknown) => this.#rememberFailure(submission, error, before));
       await Promise.race([running, new Promise((resolve) => setTimeout(resolve, PLACE_HELD_MS).unref())]);
     });
   }
@@ -236,10 +236,11 @@ export class Actions {
     return this.#options.store.submittable(submission.artifactSha256, { launcher: needsLauncher(target.flinkVersion) });
   }
 
-  #remember(submission: Submission, outcome: SubmitOutcome, failures: number): void {
+  #remember(submission: Submission, outcome: SubmitOutcome, before: SubmissionSeen | undefined): void {
     const { log, wake } = this.#options;
+    const failures = failuresOf(before);
     const facts = { job: submission.key, flinkJobId: submission.flinkJobId, cluster: submission.cluster };
-    this.#seen.set(submission.flinkJobId, this.#seenOf(outcome, failures + 1));
+    this.#seen.set(submission.flinkJobId, this.#seenOf(withDoubt(outcome, before), failures + 1));
     this.#stationOf(submission).cluster.expire();
     if (outcome.kind === "accepted") log.info(facts, "Flink accepted the job");
     else if (failures === 0)
@@ -251,9 +252,9 @@ export class Actions {
   }
 
   /** Our own side failed: the jar cannot be read, the disk is full. Flink was not called, or its answer was not understood. */
-  #rememberFailure(submission: Submission, error: unknown, failures: number): void {
+  #rememberFailure(submission: Submission, error: unknown, before: SubmissionSeen | undefined): void {
     if (isAbort(error, this.#abort.signal)) return;
-    this.#remember(submission, { kind: "unknown", because: oneLine(messageOf(error), 300) }, failures);
+    this.#remember(submission, { kind: "unknown", because: oneLine(messageOf(error), 300) }, before);
     this.#options.log.error({ err: error, job: submission.key }, "submission failed on our side");
   }
 
@@ -306,6 +307,12 @@ function targetOf(submission: Submission, observed: Observed): ReachableCluster 
   return observed.clusters
     .filter((cluster) => cluster.kind === "reachable")
     .find((cluster) => cluster.zone === submission.zone && cluster.name === submission.cluster);
+}
+
+/** A try that did not reach Flink says nothing of the one before it: that one's `main` may still be at work. */
+function withDoubt(outcome: SubmitOutcome, before: SubmissionSeen | undefined): SubmitOutcome {
+  if (outcome.kind !== "refused" || outcome.reason !== CLUSTER_UNREACHABLE || before?.kind !== "unknown") return outcome;
+  return { kind: "unknown", because: before.because };
 }
 
 function failuresOf(seen: SubmissionSeen | undefined): number {

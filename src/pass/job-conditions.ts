@@ -10,7 +10,8 @@ export type ConditionNow = Omit<Condition, "since">;
 /** Everything a person asks first about a Job, most basic first. Texts hold nothing that moves by itself, or every pass would commit. */
 export function jobConditions(
   acceptance: Acceptance,
-  status: Pick<JobStatus, "phase" | "cluster" | "requestedRpus" | "parallelism" | "operation" | "suspended" | "deleted">,
+  status: Pick<JobStatus, "phase" | "cluster" | "requestedRpus" | "parallelism"> &
+    Partial<Pick<JobStatus, "flinkJobState" | "operation" | "suspended" | "deleted">>,
   seen: JobSeen | undefined,
   block: (Block & { readonly because: string }) | undefined,
 ): readonly ConditionNow[] {
@@ -25,7 +26,9 @@ export function jobConditions(
   if (block?.condition !== "Started")
     conditions.push({ type: "Started", status: "True", reason: "AcceptedByFlink", message: "Flink took the job" });
   if (seen === undefined) return conditions;
-  conditions.push(underWay(status.operation) ?? healthOf(seen, status.cluster.name), ...reachedOf(status));
+  // Flink forgets ended jobs after an hour; what is finished needs no cluster any more.
+  const settled = status.flinkJobState === "Finished" ? FINISHED : healthOf(seen, status.cluster.name);
+  conditions.push(underWay(status.operation) ?? settled, ...reachedOf(status));
   if (seen.kind === "listed" && !hasEnded(seen.job)) conditions.push(...recoverableOf(seen.job));
   return conditions;
 }
@@ -56,6 +59,13 @@ function underWay(operation: Operation | undefined): ConditionNow | undefined {
   return undefined;
 }
 
+const FINISHED: ConditionNow = {
+  type: "Healthy",
+  status: "True",
+  reason: "Finished",
+  message: "it ran out of data or was stopped, and stays so",
+};
+
 function healthOf(seen: JobSeen, cluster: string): ConditionNow {
   const type = "Healthy";
   if (seen.kind === "unseen") {
@@ -76,8 +86,7 @@ function healthOf(seen: JobSeen, cluster: string): ConditionNow {
     };
   }
   const { job } = seen;
-  if (job.state === "FINISHED")
-    return { type, status: "True", reason: "Finished", message: "it ran out of data or was stopped, and stays so" };
+  if (job.state === "FINISHED") return FINISHED;
   if (hasEnded(job)) {
     const cause = job.detail?.rootCause === undefined ? "" : ` (${job.detail.rootCause})`;
     return {

@@ -2,9 +2,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { systemClock } from "../../src/common/clock.ts";
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
-import { startDaemon, type RunningDaemon, type StatusFile } from "../scenarios/world.ts";
+import { startDaemon, type RunningDaemon } from "../scenarios/running-daemon.ts";
+import type { StatusFile } from "../scenarios/world.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { serveLocalMavenRepository } from "../support/maven.ts";
 import { startRealFlink, type RealFlink } from "../support/real-flink.ts";
@@ -44,7 +46,7 @@ export async function createRealWorld(version: string, slots = 8): Promise<RealW
     configFile,
     push: async (files, message = "change") => git.commitFiles("jobs", "main", files, message),
     startDaemon() {
-      const daemon = startDaemon(loaded.config);
+      const daemon = startDaemon(loaded.config, systemClock);
       daemons.add(daemon);
       return daemon;
     },

@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DonePass } from "../scenarios/world.ts";
+import { findCondition } from "../../src/model/conditions.ts";
+import type { JobStatus } from "../../src/model/status.ts";
 import { EXAMPLES, fetchMavenArtifact } from "../support/maven.ts";
 import { createRealWorld, ZONE, type RealWorld } from "./real-world.ts";
 
@@ -58,20 +59,13 @@ spec:
   configuration: {execution.checkpointing.interval: 30s}
 `;
 
-function state(pass: DonePass, name: string): string {
-  const record = pass.update.records.get(`${ZONE}/default/job/${name}` as Parameters<typeof pass.update.records.get>[0]);
-  return record?.kind === "Job" ? record.status.flinkJobState : "";
-}
+const isHealthy = (status: JobStatus): boolean =>
+  status.flinkJobState === "Running" && findCondition(status.conditions, "Healthy")?.status === "True";
 
 /** What the issue asks to be seen of a job at parallelism 5 with checkpoints every 30 s. */
 async function expectRunningAsDeclared(world: RealWorld, name: string): Promise<void> {
   const daemon = world.startDaemon();
-  await daemon.until(`${name} runs and all of it is told`, (pass) => {
-    const healthy = pass.update.records
-      .get(`${ZONE}/default/job/${name}` as never)
-      ?.status.conditions.find(({ type }) => type === "Healthy");
-    return state(pass, name) === "Running" && healthy?.status === "True" && pass.published.kind === "nothing-to-write";
-  });
+  await daemon.untilJob(name, isHealthy);
   const { status } = await world.status(`${ZONE}/default/job/${name}.yaml`);
   expect(status).toMatchObject({
     phase: "Ready",
@@ -87,7 +81,7 @@ async function expectRunningAsDeclared(world: RealWorld, name: string): Promise<
   const { jobs } = (await world.ask("/jobs/overview")) as {
     jobs: readonly { jid: string; state: string; tasks: { total: number; running: number } }[];
   };
-  const [job] = jobs.filter(({ jid }) => jid === status.flinkJobId);
+  const job = jobs.find(({ jid }) => jid === status.flinkJobId);
   expect(job?.state).toBe("RUNNING");
   expect(job?.tasks.running).toBe(job?.tasks.total);
   await daemon.stop();
@@ -112,14 +106,7 @@ describe("the seed case on Flink 1.16.3", () => {
       "streams/typo.yaml": seed({ name: "typo", entryClass: "org.apache.flink.streaming.examples.windowing.TopSpeedwindowing" }),
     });
     const daemon = world.startDaemon();
-    await daemon.until(
-      "the condition is told",
-      (pass) =>
-        pass.update.records
-          .get(`${ZONE}/default/job/typo` as never)
-          ?.status.conditions.some(({ reason }) => reason === "EntryClassMissing") === true &&
-        pass.published.kind === "nothing-to-write",
-    );
+    await daemon.untilJob("typo", ({ conditions }) => findCondition(conditions, "Started")?.reason === "EntryClassMissing");
     const { status } = await world.status(`${ZONE}/default/job/typo.yaml`);
     expect(status.phase).toBe("Pending");
     const condition = status.conditions.find(({ type }) => type === "Started");
@@ -134,10 +121,7 @@ describe("the seed case on Flink 1.16.3", () => {
   it("finds its job again after a restart: no second job, no commit", async () => {
     const commits = (await world.statusCommits()).length;
     const daemon = world.startDaemon();
-    await daemon.until(
-      "the job is seen and there is nothing to write",
-      (pass) => state(pass, "top-speed-windowing-v1") === "Running" && pass.published.kind === "nothing-to-write",
-    );
+    await daemon.untilAtRest();
     await daemon.stop();
     expect(await world.statusCommits()).toHaveLength(commits);
     expect(((await world.ask("/jobs/overview")) as { jobs: readonly unknown[] }).jobs).toHaveLength(1);

@@ -176,6 +176,31 @@ describe("readCommit", () => {
     expect(server.traffic("git-upload-pack").requests).toBe(0);
   }, 60_000);
 
+  it("asks what the server can do once and not before each fetch, whose refs it never believes", async () => {
+    await using repository = await aRepository();
+    const { name, manifests } = repository;
+    await manifests.readCommit(await server.commitFiles(name, "main", { "a.yaml": "1" }, "first"), NEVER);
+    await server.deleteBranch(name, "main");
+    const other = await server.commitFiles(name, "main", { "a.yaml": "2" }, "other", { parent: "none" });
+    server.resetTraffic();
+    expect((await manifests.readCommit(other, NEVER)).message).toBe("other");
+    // The second is for the history, which was rewritten: a copy of its own.
+    expect(server.traffic("git-upload-pack").requests).toBe(2);
+  });
+
+  it("asks it again after a call that failed: the server may be another one by now", async () => {
+    await using repository = await aRepository();
+    const { name, manifests } = repository;
+    await manifests.readCommit(await server.commitFiles(name, "main", { "a.yaml": "1" }, "first"), NEVER);
+    const second = await server.commitFiles(name, "main", { "a.yaml": "2" }, "second");
+    server.fault({ kind: "status", status: 503 }, { path: `/${name}.git`, step: "call", times: 1 });
+    await expect(manifests.readCommit(second, NEVER)).rejects.toMatchObject({ code: "git-unreachable" });
+    server.heal();
+    server.resetTraffic();
+    expect((await manifests.readCommit(second, NEVER)).message).toBe("second");
+    expect(server.traffic("git-upload-pack").requests).toBe(2);
+  });
+
   it("reads exactly the commit that was asked for, also when the branch has moved on meanwhile", async () => {
     await using repository = await aRepository();
     const { name, client, manifests } = repository;

@@ -94,7 +94,9 @@ export function startDaemon(config: Config, clock: Clock): RunningDaemon {
 }
 
 export function statusOfJob(pass: Pass, name: string): JobStatus | undefined {
-  const record = pass.kind === "done" ? recordOf(pass, `local/default/job/${name}`) : undefined;
+  if (pass.kind !== "done") return undefined;
+  const key = [...pass.update.records.keys()].find((candidate) => candidate.endsWith(`/default/job/${name}`));
+  const record = key === undefined ? undefined : recordOf(pass, key);
   return record?.kind === "Job" ? record.status : undefined;
 }
 

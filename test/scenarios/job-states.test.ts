@@ -1,0 +1,126 @@
+import { describe, expect, it } from "vitest";
+import type { FlinkState } from "../../src/flink/responses.ts";
+import { aRunningJob, type JobText } from "./manifests.ts";
+import type { RunningDaemon } from "./running-daemon.ts";
+import { conditionOf, createWorld, has, isRunning, RUN, type World } from "./world.ts";
+
+const HOURS_MS = 2 * 3_600_000;
+
+async function aRunningWorld(job?: JobText): Promise<{ world: World; daemon: RunningDaemon; flinkJobId: string }> {
+  const world = await createWorld();
+  await world.push(await aRunningJob("orders", job));
+  const daemon = world.startDaemon();
+  const { flinkJobId } = await daemon.untilJob("orders", isRunning);
+  return { world, daemon, flinkJobId: flinkJobId! };
+}
+
+describe.concurrent("the state of a job", () => {
+  it("is shown step by step, and what Flink calls INITIALIZING or CREATED again is a restart", async () => {
+    await using world = await createWorld();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    world.flink.inject(RUN, { kind: "slow", release: promise });
+    await world.push(await aRunningJob("orders"));
+    const daemon = world.startDaemon();
+    await world.flink.untilCalled(RUN);
+    const { flinkJobId } = world.flink.jobs[0]!;
+    const show = async (state: FlinkState, shown: string): Promise<void> => {
+      world.flink.setJobState(flinkJobId, state);
+      await daemon.untilJob("orders", ({ flinkJobState }) => flinkJobState === shown);
+    };
+    await show("INITIALIZING", "Initializing");
+    resolve();
+    await show("CREATED", "Created");
+    await show("RUNNING", "Running");
+    await show("FAILING", "Failing");
+    await show("RESTARTING", "Restarting");
+    await show("RUNNING", "Running");
+    await show("CREATED", "Restarting");
+    await show("RUNNING", "Running");
+    const job = await world.job("orders");
+    expect(job?.status.history.map(({ to }) => to)).toEqual([
+      "Pending",
+      "Ready, Initializing",
+      "Ready, Created",
+      "Ready, Running",
+      "Ready, Failing",
+      "Ready, Restarting",
+      "Ready, Running",
+      "Ready, Restarting",
+      "Ready, Running",
+    ]);
+    expect(job?.status).toMatchObject({ run: 1, attempt: 1, flinkJobId });
+  });
+
+  it("RUNNING with waiting tasks is Running and not Healthy", async () => {
+    await using world = await createWorld();
+    world.flink.holdDeployments();
+    await world.push(await aRunningJob("orders"));
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", has("Healthy", "TasksNotRunning"));
+    const waiting = await world.job("orders");
+    expect(waiting?.status).toMatchObject({ phase: "Ready", flinkJobState: "Running" });
+    expect(conditionOf(waiting, "Healthy")).toMatchObject({ status: "False", message: "not all tasks are running" });
+    world.flink.releaseDeployments();
+    await daemon.untilJob("orders", has("Healthy", "AllTasksRunning"));
+  });
+
+  it("RESTARTING shows why in one line, and the job is left to Flink", async () => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _ = world;
+    world.flink.setJobState(flinkJobId, "RESTARTING", "disk is full");
+    await daemon.untilJob("orders", has("Healthy", "NotRunning"));
+    expect(conditionOf(await world.job("orders"), "Healthy")?.message).toMatch(/^Flink shows RESTARTING: .*disk is full$/);
+    world.flink.setJobState(flinkJobId, "RUNNING");
+    await daemon.untilJob("orders", has("Healthy", "AllTasksRunning"));
+    expect(world.flink.countCalls(RUN)).toBe(1);
+  });
+
+  it.each<FlinkState>(["FAILED", "CANCELED"])(
+    "%s shows Failing, and says that bringing it back is not yet acted on",
+    async (state) => {
+      const { world, daemon, flinkJobId } = await aRunningWorld();
+      await using _ = world;
+      world.flink.setJobState(flinkJobId, state, "no route to Kafka");
+      await daemon.untilJob("orders", has("Healthy", "Ended"));
+      await daemon.untilAtRest();
+      const ended = await world.job("orders");
+      expect(ended?.status).toMatchObject({ phase: "Ready", flinkJobState: "Failing", flinkJobId });
+      expect(conditionOf(ended, "Healthy")?.message).toMatch(
+        new RegExp(`^Flink ended it as ${state} \\(.*no route to Kafka\\); bringing it back is not yet acted on$`),
+      );
+      expect(world.flink.countCalls(RUN)).toBe(1);
+    },
+  );
+
+  it("FINISHED stays Finished, over a restart of the daemon and after Flink has forgotten the job", async () => {
+    const { world, daemon, flinkJobId } = await aRunningWorld({ mainArgs: ["--n", "1000", "--rate", "1000"] });
+    await using _ = world;
+    world.clock.pass(10_000);
+    await daemon.untilJob("orders", ({ flinkJobState }) => flinkJobState === "Finished");
+    await daemon.untilAtRest();
+    const finished = await world.job("orders");
+    expect(conditionOf(finished, "Healthy")).toMatchObject({ status: "True", reason: "Finished" });
+    const commits = await world.statusCommits();
+
+    world.flink.forgetJob(flinkJobId);
+    await daemon.passes(5);
+    await daemon.stop();
+    world.clock.pass(HOURS_MS);
+    const next = world.startDaemon();
+    await next.untilAtRest();
+    await next.passes(5);
+    expect(await world.job("orders")).toEqual(finished);
+    expect(await world.statusCommits()).toEqual(commits);
+    expect(world.flink.countCalls(RUN)).toBe(1);
+    expect((await world.runOnce()).trouble).toEqual([]);
+  });
+
+  it("says from the first minute whether it could be brought back", async () => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _ = world;
+    await daemon.untilJob("orders", has("Recoverable", "NoCheckpointYet"));
+    world.flink.completeCheckpoint(flinkJobId);
+    world.clock.pass(10_000);
+    await daemon.untilJob("orders", has("Recoverable", "CheckpointCompleted"));
+  });
+});
