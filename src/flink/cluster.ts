@@ -1,10 +1,9 @@
 import type { Clock } from "../common/clock.ts";
 import { isAbort, messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
-import { compareText } from "../common/problem.ts";
 import { oneLine } from "../common/text.ts";
 import type { ClusterConfig } from "../config/config.ts";
-import { isOurs, parseFlinkJobId } from "../model/flink-job-id.ts";
+import { isOurs } from "../model/flink-job-id.ts";
 import {
   hasEnded,
   isHealthy,
@@ -18,7 +17,7 @@ import {
 import { supportsResourceRequirements } from "./cluster-version.ts";
 import type { FlinkClient } from "./flink-client.ts";
 import type { FlinkConfig, FlinkJobSummary, JobManagerConfig } from "./responses.ts";
-import { listRestorePoints, type RestorePointEntry } from "./restore-directories.ts";
+import { byAge, listRestorePoints } from "./restore-directories.ts";
 
 export interface LookRequest {
   /** What was seen is good enough when it is not older than this. */
@@ -304,21 +303,13 @@ export class Cluster {
     const lists = await Promise.all([...dirs].map(async (dir) => listRestorePoints(dir, prefix, signal)));
     for (const list of lists) if (list.kind === "cannot-list") return { kind: "cannot-tell", because: list.because };
     const entries = lists.flatMap((list) => (list.kind === "listed" ? list.entries : []));
-    return { kind: "listed", entries: entries.sort(byAttemptAndTime) };
+    return { kind: "listed", entries: entries.sort(byAge) };
   }
 
   #unreachable(because: string): ClusterSeen {
     this.#unreachableSinceMs ??= this.#clock.now();
     return { kind: "unreachable", zone: this.zone, name: this.name, url: this.url, because, sinceMs: this.#unreachableSinceMs };
   }
-}
-
-function byAttemptAndTime(a: RestorePointEntry, b: RestorePointEntry): number {
-  return attemptOf(a) - attemptOf(b) || a.writtenAtMs - b.writtenAtMs || compareText(a.uri, b.uri);
-}
-
-function attemptOf({ flinkJobId }: RestorePointEntry): number {
-  return parseFlinkJobId(flinkJobId)?.attempt ?? 0;
 }
 
 /** Whether what was asked for then tells what is asked for now. */

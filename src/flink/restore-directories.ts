@@ -87,7 +87,8 @@ export function newestRestorePoint(entries: readonly RestorePointEntry[]): Resto
   return entries.toSorted(byAge).at(-1);
 }
 
-function byAge(a: RestorePointEntry, b: RestorePointEntry): number {
+/** By attempt, then by age, oldest first; entries of several directories and jobs may be mixed. */
+export function byAge(a: RestorePointEntry, b: RestorePointEntry): number {
   const attempts = compareText(a.flinkJobId.slice(-8), b.flinkJobId.slice(-8));
   if (attempts !== 0) return attempts;
   if (a.kind === "Checkpoint" && b.kind === "Checkpoint") return a.number - b.number;

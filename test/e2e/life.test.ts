@@ -9,14 +9,15 @@ import { createRealWorld, ZONE, type RealWorld } from "./real-world.ts";
 
 const OUT = join(tmpdir(), `penstock-life-${process.pid}`);
 
-function counter(version: string, rpus: number): string {
-  return `apiVersion: core/v1alpha1
+const ARTIFACT = `apiVersion: core/v1alpha1
 kind: Artifact
 zone: ${ZONE}
 metadata: {name: counter, project: default}
 spec: {type: Jar, source: {path: /jars/counter.jar}}
----
-apiVersion: core/v1alpha1
+`;
+
+function counter(version: string, rpus: number): string {
+  return `apiVersion: core/v1alpha1
 kind: Job
 zone: ${ZONE}
 metadata: {name: counter, project: default}
@@ -62,7 +63,11 @@ describe.each([["1.16.3", "1.16"]])("the life of a Job on Flink %s", (version, m
 
   it("is rescaled, suspended, resumed, healed, deleted and brought back, always with its state", async () => {
     const daemon = world.startDaemon();
-    await world.push({ "counter.yaml": counter(minor, 1), "jars/counter.jar": await readFile(TEST_JOB_JAR) });
+    await world.push({
+      "artifact.yaml": ARTIFACT,
+      "counter.yaml": counter(minor, 1),
+      "jars/counter.jar": await readFile(TEST_JOB_JAR),
+    });
     const first = await daemon.untilJob("counter", (status) => isHealthy(status) && status.checkpointed !== undefined);
 
     await world.push({ "counter.yaml": counter(minor, 2) }, "rescale");

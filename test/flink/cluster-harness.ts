@@ -27,6 +27,8 @@ export const PATIENCE_MS = 10_000;
 export interface Harness {
   readonly fake: FakeFlink;
   readonly cluster: Cluster;
+  /** The same cluster as another process sees it. */
+  readonly another: () => Cluster;
   readonly log: Log;
   /** The time that cluster, client and fake go by. */
   readonly clock: { nowMs: number };
@@ -39,7 +41,9 @@ export interface Harness {
   readonly start: (attempt: number, options?: Partial<RunOptions>) => Promise<string>;
 }
 
-export async function aCluster(options: FakeFlinkOptions & { readonly timeoutMs?: number } = {}): Promise<Harness> {
+export async function aCluster(
+  options: FakeFlinkOptions & Partial<Pick<ClusterConfig, "timeoutMs" | "savepointsDir">> = {},
+): Promise<Harness> {
   const time = { nowMs: Date.now() };
   const clock: Clock = { now: () => time.nowMs, random: () => 0.5 };
   const fake = await startFakeFlink({ version: "1.20.5", clock, ...options });
@@ -51,17 +55,23 @@ export async function aCluster(options: FakeFlinkOptions & { readonly timeoutMs?
     url: fake.url,
     draining: false,
     timeoutMs: options.timeoutMs ?? 5000,
+    ...(options.savepointsDir === undefined ? {} : { savepointsDir: options.savepointsDir }),
     pollIntervalMs: 5000,
     headers: new Map(),
     tls: {},
   };
-  const client = new FlinkClient(config, { clock });
-  cleanups.push(async () => client.close());
-  const cluster = new Cluster({ zone: "local", config, client, instance: INSTANCE, clock, log });
+  const another = (): Cluster => {
+    const client = new FlinkClient(config, { clock });
+    cleanups.push(async () => client.close());
+    return new Cluster({ zone: "local", config, client, instance: INSTANCE, clock, log });
+  };
+  const cluster = another();
+  const { client } = cluster;
   let jarId: string | undefined;
   return {
     fake,
     cluster,
+    another,
     log,
     clock: time,
     logLines,

@@ -20,6 +20,8 @@ describe("a look at a cluster", () => {
       flinkVersion: "1.16.3",
       webSubmit: true,
       highAvailability: false,
+      scheduler: "default",
+      inPlaceRescale: false,
       checkpointsDir: fake.checkpointsDir,
       savepointsDir: fake.savepointsDir,
       slots: { total: 8, free: 8, heldByJob: undefined },
@@ -324,15 +326,68 @@ describe("a cluster that was restarted", () => {
   });
 });
 
+const NOTHING = { kind: "listed", entries: [] };
+
+describe("a cluster's scheduler", () => {
+  it.each([
+    ["1.16.3", true, false],
+    ["1.20.5", false, false],
+    ["1.20.5", true, true],
+    ["2.3.0", true, true],
+  ])("of Flink %s, adaptive: %s, can rescale in place: %s", async (version, adaptive, inPlaceRescale) => {
+    const { look } = await aCluster({ version, adaptive });
+    expect(await look()).toMatchObject({ scheduler: adaptive ? "adaptive" : "default", inPlaceRescale });
+  });
+
+  it("shows the vertices of our jobs with the most that they can be", async () => {
+    const { look, start } = await aCluster();
+    const id = await start(1, { parallelism: 3, flinkConfiguration: { "pipeline.max-parallelism": "12" } });
+    const { detail } = (await look()).jobs.get(id)!;
+    expect(detail).toMatchObject({ parallelism: 3, startedAtMs: expect.any(Number) });
+    expect(detail?.vertices.map(({ parallelism, maxParallelism }) => [parallelism, maxParallelism])).toEqual([
+      [1, 12],
+      [3, 12],
+    ]);
+  });
+});
+
 describe("what lies in the cluster's directories", () => {
+  it("is told in the order of attempts and time, whichever directory it lies in", async () => {
+    const { fake, cluster, look, start } = await aCluster();
+    const [first, second] = [await start(1), await start(2)];
+    fake.completeCheckpoint(second);
+    const options = { triggerId: "7".repeat(32), targetDirectory: `${fake.savepointsDir}/${first}/${"7".repeat(32)}` };
+    await cluster.client.triggerSavepoint(first, options, NEVER);
+    const prefix = first.slice(0, 18);
+    const { restorePoints } = await look({ restorePointsOf: [prefix] });
+    expect(restorePoints.get(prefix)).toMatchObject({
+      entries: [
+        { kind: "Savepoint", flinkJobId: first },
+        { kind: "Checkpoint", flinkJobId: second },
+      ],
+    });
+  });
+
+  it("cannot be told when one of the two directories cannot be listed", async () => {
+    const { cluster } = await aCluster({ savepointsDir: "hdfs://namenode/savepoints" });
+    expect(await cluster.readRestorePoints("a", NEVER)).toEqual({
+      kind: "cannot-tell",
+      because: expect.stringContaining("hdfs://namenode/savepoints"),
+    });
+  });
+
   it("is told for the ids that are asked about", async () => {
     const { fake, look, start } = await aCluster();
     const id = await start(1);
     fake.completeCheckpoint(id);
     const { restorePoints } = await look({ restorePointsOf: [id, anAttempt(2)] });
+    const uri = `${fake.checkpointsDir}/${id}/chk-1`;
     expect([...restorePoints]).toEqual([
-      [id, { kind: "found", newest: { kind: "Checkpoint", uri: `${fake.checkpointsDir}/${id}/chk-1` } }],
-      [anAttempt(2), { kind: "none" }],
+      [
+        id,
+        { kind: "listed", entries: [{ kind: "Checkpoint", flinkJobId: id, number: 1, uri, writtenAtMs: expect.any(Number) }] },
+      ],
+      [anAttempt(2), NOTHING],
     ]);
   });
 
@@ -340,21 +395,21 @@ describe("what lies in the cluster's directories", () => {
     const { look } = await aCluster();
     await look();
     const { restorePoints } = await look({ maxAgeMs: MINUTE_MS, restorePointsOf: [anAttempt(1)] });
-    expect(restorePoints.get(anAttempt(1))).toEqual({ kind: "none" });
+    expect(restorePoints.get(anAttempt(1))).toEqual(NOTHING);
   });
 
   it("is nothing when the cluster has no directories: its checkpoints go with it", async () => {
     const { cluster } = await aCluster({ directories: false });
-    expect(await cluster.readTraces(anAttempt(1).slice(0, 6), NEVER)).toEqual({ kind: "none" });
+    expect(await cluster.readRestorePoints(anAttempt(1).slice(0, 6), NEVER)).toEqual(NOTHING);
   });
 
   it("is told for a whole instance, by the prefix of its ids", async () => {
     const { fake, cluster, start } = await aCluster();
     await mkdir(fileURLToPath(fake.savepointsDir), { recursive: true });
-    expect(await cluster.readTraces(anAttempt(1).slice(0, 6), NEVER)).toEqual({ kind: "none" });
+    expect(await cluster.readRestorePoints(anAttempt(1).slice(0, 6), NEVER)).toEqual(NOTHING);
     const id = await start(3);
     fake.completeCheckpoint(id);
-    expect(await cluster.readTraces(anAttempt(1).slice(0, 6), NEVER)).toMatchObject({ kind: "found" });
-    expect(await cluster.readTraces("000000", NEVER)).toEqual({ kind: "none" });
+    expect(await cluster.readRestorePoints(anAttempt(1).slice(0, 6), NEVER)).toMatchObject({ entries: [{ flinkJobId: id }] });
+    expect(await cluster.readRestorePoints("000000", NEVER)).toEqual(NOTHING);
   });
 });

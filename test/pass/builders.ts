@@ -299,6 +299,8 @@ export function aReachableCluster({
     flinkVersion: "1.16.3",
     webSubmit: true,
     highAvailability: false,
+    scheduler: "default",
+    inPlaceRescale: false,
     checkpointsDir: "file:///flink/checkpoints",
     savepointsDir: "file:///flink/savepoints",
     slots: { total: 8, free: 8, heldByJob: undefined, ...slots },

@@ -175,6 +175,8 @@ export const bodies = {
       400,
       `The newly requested parallelism ${parallelism} for the job vertex ${vertexId} exceeds its maximum parallelism ${maxParallelism}.`,
     ),
+  /** With Flink's own forgotten argument. */
+  updateInProgress: (): FakeAnswer => refused(409, "Another update to the job [%s] resource requirements is in progress."),
   /** What only the scheduler of a running job can answer. */
   jobGoneFromScheduler: (flinkJobId: string): FakeAnswer => {
     const missing = `org.apache.flink.runtime.messages.FlinkJobNotFoundException: Could not find Flink job (${flinkJobId})`;

@@ -57,6 +57,7 @@ export class FakeCluster {
   deploymentsHeld = false;
   savepointsHeld = false;
   savepointFailure: string | undefined;
+  disposalFailure: string | undefined;
   /** Where a stop leaves the job that fails after its savepoint was taken. */
   brokenStops: FlinkState | undefined;
   /** A cancellation stays CANCELLING while set. */
@@ -236,6 +237,11 @@ export class FakeCluster {
   dispose(path: string): string {
     const triggerId = randomUUID().replaceAll("-", "");
     const known = path.startsWith("file:") && readCount(path) !== undefined;
+    if (known && this.disposalFailure !== undefined) {
+      const result = { failure: stackTrace(`java.io.IOException: ${this.disposalFailure}`) };
+      this.#operations.set(`disposal/${triggerId}`, { isStop: false, finish: undefined, result });
+      return triggerId;
+    }
     if (known) removeDirectory(path);
     const missing = `java.io.FileNotFoundException: Cannot find checkpoint or savepoint file/directory '${path}' on file system 'file'.`;
     this.#operations.set(`disposal/${triggerId}`, {

@@ -93,6 +93,7 @@ export interface FakeFlink {
   releaseSavepoints(): void;
   /** Savepoints and stops fail with this message; undefined ends it. */
   failSavepoints(message: string | undefined): void;
+  failDisposals(message: string | undefined): void;
   /** Stops take their savepoint and then fail; the job is left in this state. Undefined ends it. */
   breakStops(state: FlinkState | undefined): void;
   /** As after five minutes: nobody knows any more what came of savepoints and stops. */
@@ -189,6 +190,7 @@ function fakeFlinkOf(
     holdSavepoints: () => void (cluster.savepointsHeld = true),
     releaseSavepoints: () => void (cluster.savepointsHeld = false),
     failSavepoints: (message) => void (cluster.savepointFailure = message),
+    failDisposals: (message) => void (cluster.disposalFailure = message),
     breakStops: (state) => void (cluster.brokenStops = state),
     forgetOperations: () => cluster.forgetOperations(),
     holdCancellations: () => void (cluster.cancellationsHeld = true),
