@@ -13,8 +13,8 @@ describe("rescaleInPlace", () => {
     await start(1, { parallelism: 2 });
     expect(await rescaleInPlace(cluster, ID, { from: 2, to: 5 }, NEVER)).toEqual({ kind: "asked" });
     expect(fake.job(ID)).toMatchObject({ parallelism: 5, sourceParallelism: 1 });
-    const body: unknown = JSON.parse(fake.calls.find(({ method }) => method === "PUT")!.body);
-    expect(Object.values(Object(body))).toEqual([
+    const body = JSON.parse(fake.calls.find(({ method }) => method === "PUT")!.body) as Record<string, unknown>;
+    expect(Object.values(body)).toEqual([
       { parallelism: { lowerBound: 1, upperBound: 1 } },
       { parallelism: { lowerBound: 1, upperBound: 5 } },
     ]);
@@ -81,8 +81,11 @@ describe("rescaleInPlace", () => {
   });
 });
 
+function vertex(maxParallelism: number) {
+  return { id: String(maxParallelism), parallelism: 1, maxParallelism };
+}
+
 describe("cappedParallelism", () => {
-  const vertex = (maxParallelism: number) => ({ id: String(maxParallelism), parallelism: 1, maxParallelism });
   it.each([
     ["what was asked for", [vertex(1), vertex(128)], 4],
     ["the most that the widest vertex can be", [vertex(1), vertex(3)], 3],

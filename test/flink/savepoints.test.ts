@@ -21,6 +21,13 @@ async function take(
   return takeSavepoint(cluster, request, more.signal ?? NEVER);
 }
 
+async function taken(harness: Harness): Promise<string> {
+  await harness.start(1);
+  const outcome = await take(harness);
+  if (outcome.kind !== "taken") throw new Error(outcome.because);
+  return outcome.uri;
+}
+
 function isThere(uri: string): boolean {
   return existsSync(fileURLToPath(`${uri}/_metadata`));
 }
@@ -102,13 +109,6 @@ describe("takeSavepoint", () => {
 });
 
 describe("disposeSavepoint", () => {
-  async function taken(harness: Harness): Promise<string> {
-    await harness.start(1);
-    const outcome = await take(harness);
-    if (outcome.kind !== "taken") throw new Error(outcome.because);
-    return outcome.uri;
-  }
-
   it("has Flink remove it, once and for all", async () => {
     const harness = await aCluster();
     const uri = await taken(harness);
