@@ -1,6 +1,7 @@
 import { type ContractCluster, describeFlinkContract } from "../support/flink-contract.ts";
 import { FLINK_VERSIONS } from "../support/maven.ts";
 import { startRealFlink } from "../support/real-flink.ts";
+import { describeOperationsContract } from "../support/operations-contract.ts";
 import { describeRescaleContract } from "../support/rescale-contract.ts";
 
 async function start(version: string, config: Readonly<Record<string, string>>): Promise<ContractCluster> {
@@ -12,6 +13,7 @@ async function start(version: string, config: Readonly<Record<string, string>>):
 for (const version of FLINK_VERSIONS) {
   // Slots that are missing now count as missing for good.
   describeFlinkContract(version, async () => start(version, { "resourcemanager.standalone.start-up-time": "500" }));
+  describeOperationsContract(version, async () => start(version, {}));
 }
 
 /** Adaptive, and without the patience that is right for clusters but not for tests. The options have other names from 2.0 on. */

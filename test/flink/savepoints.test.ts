@@ -21,7 +21,7 @@ async function take(
   return takeSavepoint(cluster, request, more.signal ?? NEVER);
 }
 
-async function taken(harness: Harness): Promise<string> {
+async function aSavepoint(harness: Harness): Promise<string> {
   await harness.start(1);
   const outcome = await take(harness);
   if (outcome.kind !== "taken") throw new Error(outcome.because);
@@ -111,7 +111,7 @@ describe("takeSavepoint", () => {
 describe("disposeSavepoint", () => {
   it("has Flink remove it, once and for all", async () => {
     const harness = await aCluster();
-    const uri = await taken(harness);
+    const uri = await aSavepoint(harness);
     expect(await disposeSavepoint(harness.cluster, uri, 10_000, NEVER)).toEqual({ kind: "disposed" });
     expect(isThere(uri)).toBe(false);
     expect(await disposeSavepoint(harness.cluster, uri, 10_000, NEVER)).toEqual({ kind: "disposed" });
@@ -119,7 +119,7 @@ describe("disposeSavepoint", () => {
 
   it.each(["lose-answer", "drop", "html"] as const)("asks again when the answer is gone (%s)", async (kind) => {
     const harness = await aCluster();
-    const uri = await taken(harness);
+    const uri = await aSavepoint(harness);
     harness.fake.inject(DISPOSE, { kind }, 1);
     expect(await disposeSavepoint(harness.cluster, uri, 10_000, NEVER)).toEqual({ kind: "disposed" });
     expect(isThere(uri)).toBe(false);
@@ -127,7 +127,7 @@ describe("disposeSavepoint", () => {
 
   it("asks the JobManager that came after the one it had asked", async () => {
     const harness = await aCluster();
-    const uri = await taken(harness);
+    const uri = await aSavepoint(harness);
     const { promise, resolve } = Promise.withResolvers<void>();
     harness.fake.inject(DISPOSE, { kind: "slow", release: promise }, 1);
     const outcome = disposeSavepoint(harness.cluster, uri, 10_000, NEVER);
@@ -140,7 +140,7 @@ describe("disposeSavepoint", () => {
 
   it("says why it stays", async () => {
     const harness = await aCluster();
-    const uri = await taken(harness);
+    const uri = await aSavepoint(harness);
     harness.fake.failDisposals("Permission denied");
     const outcome = await disposeSavepoint(harness.cluster, uri, 10_000, NEVER);
     expect(outcome).toEqual({ kind: "failed", because: expect.stringContaining("Permission denied") });

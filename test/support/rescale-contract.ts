@@ -3,7 +3,9 @@ import { stat } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { systemClock } from "../../src/common/clock.ts";
 import { FlinkClient } from "../../src/flink/flink-client.ts";
+import { cappedParallelism, rescaleInPlace } from "../../src/flink/rescale-job.ts";
 import type { ContractCluster } from "./flink-contract.ts";
+import { ourClusterAt } from "./our-cluster.ts";
 import { TEST_JOB_CLASS, TEST_JOB_JAR } from "./test-job.ts";
 
 /** What we rely on from an adaptive scheduler with 4 slots, from 1.18 on. */
@@ -60,6 +62,24 @@ export function describeRescaleContract(version: string, start: () => Promise<Co
       const wanted = await ask((name) => (name.startsWith("counter") ? 6 : 1));
       await tasksRun("RUNNING 5/5");
       expect(await client.readResourceRequirements(flinkJobId, signal)).toEqual(wanted);
+    });
+
+    it("does what is asked for by our own operation, as far as the vertices go", async () => {
+      const ours = ourClusterAt(cluster.url);
+      const rescale = async (from: number, to: number) => rescaleInPlace(ours, flinkJobId, { from, to }, signal);
+      // 6 were asked for and 4 reached: what follows the job's parallelism is known all the same.
+      expect(await rescale(6, 3)).toEqual({ kind: "asked" });
+      await tasksRun("RUNNING 4/4");
+      expect(await rescale(3, 200)).toEqual({ kind: "asked" });
+      await tasksRun("RUNNING 5/5");
+      const asked = [...(await client.readResourceRequirements(flinkJobId, signal)).values()];
+      expect(asked.map(({ upperBound }) => upperBound).toSorted((a, b) => a - b)).toEqual([1, 128]);
+      expect(cappedParallelism((await client.readJob(flinkJobId, signal))!, 200)).toBe(128);
+      const unknown = randomBytes(16).toString("hex");
+      expect(await rescaleInPlace(ours, unknown, { from: 1, to: 2 }, signal)).toMatchObject({ kind: "refused" });
+      const seen = await ours.look({ maxAgeMs: 0, slots: false, restorePointsOf: [] }, 10_000, signal);
+      expect(seen).toMatchObject({ kind: "reachable", scheduler: "adaptive", inPlaceRescale: true });
+      await ours.client.close();
     });
 
     it("refuses what cannot be", async () => {
