@@ -135,7 +135,9 @@ function placeOf(record: ResourceRecord): string {
 
 /** The first condition that a person has to look after. A job without a checkpoint yet runs all the same. */
 function worstOf(record: ResourceRecord): Condition | undefined {
-  const wrong = record.status.conditions.filter(({ type, status: shown }) => shown !== "True" && type !== "Recoverable");
+  const wrong = record.status.conditions.filter(
+    ({ type, status: shown }) => shown !== "True" && type !== "Recoverable" && type !== "UpToDate",
+  );
   return findCondition(wrong, "Accepted") ?? wrong[0];
 }
 

@@ -39,6 +39,7 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
     zones: new Map(Object.entries(settings.zones).map(([name, zone]) => [name, zoneOf(name, zone, contents)])),
     policy: {
       paused: settings.policy.paused,
+      runtimeUpdates: settings.policy.runtimeUpdates,
       onDelete: settings.policy.onDelete,
       deleteTimeoutMs: durationMs(settings.policy.deleteTimeout),
       deletions: { max: settings.policy.deletions.max },

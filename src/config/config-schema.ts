@@ -398,8 +398,6 @@ const NO_SERVER = "the daemon listens on no port";
 /** By pattern. Never silently ignored: whoever writes one of these is told. */
 export const IDLE_OPTIONS: ReadonlyMap<OptionPattern, IdleOption> = new Map([
   ["status.target", { harmless: "branch", today: "the status is written to the status branch alone" }],
-  ["zones.*.projects.*.maxRpus", { today: "no quota holds a job back" }],
-  ["policy.runtimeUpdates", { harmless: "manual", today: "no job is moved to another cluster" }],
   [
     "artifacts.allowPrivateNetworks",
     { harmless: false, today: "jars come from the repository and from Maven repositories alone" },

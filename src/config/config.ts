@@ -69,6 +69,8 @@ export interface ClusterConfig {
 
 export interface PolicyConfig {
   readonly paused: boolean;
+  /** Whether jobs move by themselves to a newer patch of their Flink version and away from draining clusters. */
+  readonly runtimeUpdates: "automatic" | "manual";
   /** How the job of a deleted manifest is ended. */
   readonly onDelete: "savepoint" | "cancel";
   /** How long a deletion waits for its savepoint. */

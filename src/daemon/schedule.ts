@@ -1,6 +1,7 @@
 import { countOf } from "../common/text.ts";
 import { findCondition } from "../model/conditions.ts";
 import { displayName } from "../model/resource.ts";
+import type { JobDecision, SavepointDecision } from "../pass/decision.ts";
 import { isMoving } from "../pass/observe.ts";
 import type { Pass } from "../pass/reconcile.ts";
 
@@ -28,17 +29,14 @@ export function nextDelayMs(
 
 /** Whether a job is between two states or an announced step is not over. */
 function isUnsettled({ desired, decisions, observed }: DonePass): boolean {
-  if (
-    decisions.jobs.some(
-      (decision) =>
-        decision.kind === "announce" ||
-        decision.kind === "resume" ||
-        decision.kind === "settle" ||
-        (decision.kind === "await" && decision.block === undefined),
-    )
-  )
-    return true;
+  if ([...decisions.jobs, ...decisions.savepoints].some(isUnderWay)) return true;
   return observed.clusters.some((cluster) => desired.jobs.some((job) => isMoving(job, cluster, observed.clusters)));
+}
+
+function isUnderWay(decision: JobDecision | SavepointDecision): boolean {
+  if (decision.kind === "await") return decision.block === undefined;
+  if (decision.kind === "leave") return "soon" in decision && decision.soon === true;
+  return decision.kind === "announce" || decision.kind === "resume" || decision.kind === "settle" || decision.kind === "ready";
 }
 
 /** For `--once`: whether nothing more will happen unless something changes outside. Pure. */
@@ -60,7 +58,9 @@ export function findTrouble(pass: Pass): readonly string[] {
   const trouble = [...pass.update.summary.problems];
   for (const record of pass.update.records.values()) {
     const name = `${record.kind} ${displayName(record.id)}`;
-    const bad = record.status.conditions.find(({ type, status }) => status !== "True" && type !== "Recoverable");
+    const bad = record.status.conditions.find(
+      ({ type, status }) => status !== "True" && type !== "Recoverable" && type !== "UpToDate",
+    );
     if (bad !== undefined) trouble.push(`${name}: ${bad.reason}: ${bad.message}`);
     else if (record.status.phase === "Pending") trouble.push(`${name}: Pending`);
   }

@@ -63,7 +63,7 @@ const startIntent = { attempt: whole, flinkJobId: text, cluster, rpus: whole };
 const OPERATION = fields(
   {
     kind: word("start", "stop", "cancel", "rescale"),
-    purpose: word("rescale", "suspend", "delete"),
+    purpose: word("rescale", "migrate", "suspend", "final", "delete"),
     attempt: whole,
     flinkJobId: text,
     cluster,
@@ -73,9 +73,11 @@ const OPERATION = fields(
     triggerId: text,
     targetDirectory: text,
     next: fields(startIntent),
+    savepoint: text,
+    drain: { type: "boolean" },
     announcedAt: text,
   },
-  ["purpose", "attempt", "rpus", "run", "restoreFrom", "triggerId", "targetDirectory", "next"],
+  ["purpose", "attempt", "rpus", "run", "restoreFrom", "triggerId", "targetDirectory", "next", "savepoint", "drain"],
 );
 
 const JOB_STATUS = fields(
@@ -95,9 +97,10 @@ const JOB_STATUS = fields(
     startedAt: text,
     checkpointed: text,
     restarts: whole,
-    lastSavepoint: fields({ uri: text, takenAt: text, flinkJobId: text, reason: word("Rescale", "Suspend", "Delete") }),
+    lastSavepoint: fields({ uri: text, takenAt: text, flinkJobId: text, reason: word("Rescale", "Migrate", "Suspend") }),
     rescaleFailed: fields({ rpus: whole, because: text }),
     suspended: { type: "boolean" },
+    finalized: fields({ savepoint: text, uri: text, drained: { type: "boolean" } }),
     deletingSince: text,
     deleted: fields({ at: text, restorePoint }, ["restorePoint"]),
     operation: OPERATION,
@@ -118,6 +121,7 @@ const JOB_STATUS = fields(
     "lastSavepoint",
     "rescaleFailed",
     "suspended",
+    "finalized",
     "deletingSince",
     "deleted",
     "operation",
@@ -138,8 +142,24 @@ const ARTIFACT_STATUS = fields(
 );
 
 const SAVEPOINT_STATUS = fields(
-  { phase: word("Pending", "InProgress", "Ready", "Deleting"), uri: text, source, conditions, history },
-  ["uri"],
+  {
+    phase: word("Pending", "InProgress", "Ready", "Deleting"),
+    uri: text,
+    flinkJobId: text,
+    cluster,
+    operation: fields({
+      kind: word("take", "dispose"),
+      triggerId: text,
+      cluster,
+      flinkJobId: text,
+      uri: text,
+      announcedAt: text,
+    }),
+    source,
+    conditions,
+    history,
+  },
+  ["uri", "flinkJobId", "cluster", "operation"],
 );
 
 const SPECS: Readonly<Record<RecordKind, JsonSchema>> = { Job: JOB_SPEC, Artifact: ARTIFACT_SPEC, Savepoint: SAVEPOINT_SPEC };

@@ -78,8 +78,8 @@ export interface StartOperation extends StartIntent {
   readonly announcedAt: string;
 }
 
-/** Why a job is stopped: to start it again with another parallelism, until it is resumed, or for good. */
-export type StopPurpose = "rescale" | "suspend" | "delete";
+/** Why a job is stopped: to start it again with another parallelism or on another cluster, until it is resumed, or for good. */
+export type StopPurpose = "rescale" | "migrate" | "suspend" | "final" | "delete";
 
 /** The write-ahead record of a stop with savepoint; `next` is the start that follows it, so that nothing is pushed between the two. */
 export interface StopOperation {
@@ -90,6 +90,10 @@ export interface StopOperation {
   readonly triggerId: string;
   readonly targetDirectory: string;
   readonly next?: StartIntent;
+  /** The Final Savepoint that asks for it. */
+  readonly savepoint?: string;
+  /** Emits the last windows; what it leaves is not for resuming. */
+  readonly drain?: boolean;
   readonly announcedAt: string;
 }
 
@@ -116,7 +120,7 @@ export interface LastSavepoint {
   readonly uri: string;
   readonly takenAt: string;
   readonly flinkJobId: string;
-  readonly reason: "Rescale" | "Suspend" | "Delete";
+  readonly reason: "Rescale" | "Migrate" | "Suspend";
 }
 
 export interface JobStatus {
@@ -146,6 +150,8 @@ export interface JobStatus {
   readonly rescaleFailed?: { readonly rpus: number; readonly because: string };
   /** Stopped by us until `rpus` is raised again. */
   readonly suspended?: boolean;
+  /** Stopped for good by a Final Savepoint, which holds this. */
+  readonly finalized?: { readonly savepoint: string; readonly uri: string; readonly drained: boolean };
   /** When its manifest was first missed and the guard let it go. */
   readonly deletingSince?: string;
   /** The tombstone of a Job that was deleted: kept for 30 days, so that declaring it again goes on where it stopped. */
@@ -171,9 +177,24 @@ export interface ArtifactStatus {
 
 export type SavepointPhase = "Pending" | "InProgress" | "Ready" | "Deleting";
 
+/** The write-ahead record of a savepoint that is taken while the job goes on, or of one that is disposed of. */
+export interface SavepointOperation {
+  readonly kind: "take" | "dispose";
+  readonly triggerId: string;
+  readonly cluster: ClusterRef;
+  readonly flinkJobId: string;
+  /** Where it is written to, or what is removed. */
+  readonly uri: string;
+  readonly announcedAt: string;
+}
+
 export interface SavepointStatus {
   readonly phase: SavepointPhase;
   readonly uri?: string;
+  /** The Flink job that it was taken of, and where; undefined for an external one. */
+  readonly flinkJobId?: string;
+  readonly cluster?: ClusterRef;
+  readonly operation?: SavepointOperation;
   readonly source: AcceptedSource;
   readonly conditions: readonly Condition[];
   readonly history: readonly Transition[];

@@ -67,7 +67,7 @@ export function acceptanceOfArtifact(artifact: DesiredArtifact): Acceptance {
     return refused("ManifestBroken", "the manifest has problems, so the accepted spec stays in force; see summary.yaml");
   if (record?.status.sha256 === undefined) return ACCEPTED;
   if (declared.kind === "absent")
-    return refused("DeletionNotYetActedOn", "the manifest is gone, and Jobs use it; it stays until they are gone");
+    return refused("ManifestGone", "the manifest is gone, and Jobs use it; it stays until they are gone");
   if (canonicalJson(declared.manifest.spec) !== canonicalJson(record.spec)) {
     return refused(
       "SpecChanged",

@@ -1,6 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import { sha256Hex } from "../common/hash.ts";
-import { clusterRef } from "../flink/cluster-seen.ts";
+import { clusterRef, type ReachableCluster } from "../flink/cluster-seen.ts";
 import type { JobRecord, StopOperation, StopPurpose } from "../model/status.ts";
 import { isSpecOf } from "./acceptance.ts";
 import { buildSubmission } from "./build-submission.ts";
@@ -8,6 +8,13 @@ import type { JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import { head, leave, nextIntent, rescaled, type JobContext } from "./job-context.ts";
 import type { JobSeen } from "./observed.ts";
+
+/** What follows the stop, or whom it is for. */
+export interface StopDetails {
+  readonly next?: { readonly rpus: number; readonly cluster: ReachableCluster };
+  readonly savepoint?: string;
+  readonly drain?: boolean;
+}
 
 type Listed = JobSeen & { readonly kind: "listed" };
 
@@ -19,7 +26,7 @@ export function announceStop(
   purpose: StopPurpose,
   because: string,
   context: JobContext,
-  rpus?: number,
+  more: StopDetails = {},
 ): JobDecision {
   const { cluster, job: live } = seen;
   const dir = cluster.savepointsDir ?? cluster.checkpointsDir;
@@ -37,10 +44,13 @@ export function announceStop(
     flinkJobId: live.flinkJobId,
     cluster: clusterRef(cluster),
     triggerId,
+    ...(more.savepoint === undefined ? {} : { savepoint: more.savepoint }),
+    ...(more.drain === true ? { drain: true } : {}),
     targetDirectory: `${dir.replace(/\/+$/, "")}/${live.flinkJobId}/${triggerId}`,
     announcedAt: formatTime(context.now),
   };
-  if (rpus === undefined)
+  const { next: after } = more;
+  if (after === undefined)
     return { ...head(job), kind: "announce", because, work: { kind: "stop", operation: base, next: undefined } };
   if (!isSpecOf(record))
     return leave(
@@ -50,9 +60,9 @@ export function announceStop(
     );
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return leave(job, `${because} waits: ${bytes.because}`, rescaled(bytes.reason));
-  if (!cluster.webSubmit)
-    return leave(job, `${because} waits: ${cluster.name} does not accept jars`, rescaled("SubmissionDisabled"));
-  const operation: StopOperation = { ...base, next: nextIntent(job, record.spec, rpus, cluster, context) };
-  const next = buildSubmission(job, record.spec, operation.next!, bytes.frozen, cluster); // set in the line above
+  if (!after.cluster.webSubmit)
+    return leave(job, `${because} waits: ${after.cluster.name} does not accept jars`, rescaled("SubmissionDisabled"));
+  const operation: StopOperation = { ...base, next: nextIntent(job, record.spec, after.rpus, after.cluster, context) };
+  const next = buildSubmission(job, record.spec, operation.next!, bytes.frozen, after.cluster); // set in the line above
   return { ...head(job), kind: "announce", because, work: { kind: "stop", operation, next } };
 }

@@ -11,10 +11,14 @@ import type { JarFile } from "../flink/multipart.ts";
 import { needsLauncher, type RunOptions } from "../flink/run-request.ts";
 import { cancelJob } from "../flink/cancel-job.ts";
 import { rescaleInPlace } from "../flink/rescale-job.ts";
+import { disposeSavepoint } from "../flink/dispose-savepoint.ts";
 import { stopJob } from "../flink/stop-job.ts";
+import { takeSavepoint } from "../flink/take-savepoint.ts";
+import type { ResourceId } from "../model/resource.ts";
+import type { SavepointOperation } from "../model/status.ts";
 import { CLUSTER_UNREACHABLE, submitJob, type SubmitOutcome } from "../flink/submit.ts";
 import { Uploads } from "../flink/uploads.ts";
-import type { Decisions, JobDecision, Work } from "./decision.ts";
+import type { Decisions, Work } from "./decision.ts";
 import type { Observed } from "./observed.ts";
 import { clusterKey } from "./place.ts";
 import type { StepSeen, Submission, SubmissionSeen } from "./submissions.ts";
@@ -40,6 +44,8 @@ export interface ActionsOptions {
 
 type StepOutcome =
   | { readonly kind: "stopped"; readonly uri: string }
+  | { readonly kind: "taken"; readonly uri: string }
+  | { readonly kind: "disposed" }
   | { readonly kind: "cancelled" }
   | { readonly kind: "rescale-asked" }
   | { readonly kind: "ended"; readonly because: string }
@@ -121,10 +127,11 @@ export class Actions {
   #take(zone: string, work: Exclude<Work, { kind: "start" }>, because: string, observed: Observed): void {
     const { operation } = work;
     const { flinkJobId, announcedAt } = operation;
+    const key = stepKey(operation);
     const station = this.#stationOf({ zone, cluster: operation.cluster.name });
-    const before = this.#steps.get(flinkJobId);
+    const before = this.#steps.get(key);
     const failures = before?.kind === "not-done" || before?.kind === "unknown" ? before.failures : 0;
-    this.#steps.set(flinkJobId, { announcedAt, kind: "under-way" });
+    this.#steps.set(key, { announcedAt, kind: "under-way" });
     this.#options.log.info({ step: work.kind, flinkJobId, cluster: operation.cluster.name, because }, "acting");
     void this.#run(station, work)
       .catch((error: unknown): StepOutcome => ({ kind: "unknown", because: oneLine(messageOf(error), 300) }))
@@ -146,10 +153,10 @@ export class Actions {
     const { cluster } = station;
     switch (work.kind) {
       case "stop": {
-        const { flinkJobId, triggerId, targetDirectory } = work.operation;
+        const { flinkJobId, triggerId, targetDirectory, drain = false } = work.operation;
         const outcome = await stopJob(
           cluster,
-          { flinkJobId, triggerId, targetDirectory, drain: false, timeoutMs: STOP_TIMEOUT_MS },
+          { flinkJobId, triggerId, targetDirectory, drain, timeoutMs: STOP_TIMEOUT_MS },
           signal,
         );
         if (outcome.kind === "still-running") return { kind: "not-done", because: outcome.because };
@@ -171,20 +178,38 @@ export class Actions {
         if (outcome.kind === "asked") return { kind: "rescale-asked" };
         return outcome.kind === "refused" ? { kind: "not-done", because: outcome.because } : outcome;
       }
+      case "savepoint":
+        return this.#saveOrDispose(cluster, work.operation);
       default:
         return work satisfies never;
     }
   }
 
-  #rememberStep({ flinkJobId, announcedAt }: Work["operation"], outcome: StepOutcome, failures: number): void {
+  async #saveOrDispose(cluster: Cluster, { kind, flinkJobId, triggerId, uri }: SavepointOperation): Promise<StepOutcome> {
+    const { signal } = this.#abort;
+    if (kind === "dispose") {
+      const outcome = await disposeSavepoint(cluster, uri, STOP_TIMEOUT_MS, signal);
+      return outcome.kind === "failed" ? { kind: "not-done", because: outcome.because } : outcome;
+    }
+    const outcome = await takeSavepoint(
+      cluster,
+      { flinkJobId, triggerId, targetDirectory: uri, timeoutMs: STOP_TIMEOUT_MS },
+      signal,
+    );
+    return outcome.kind === "failed" ? { kind: "not-done", because: outcome.because } : outcome;
+  }
+
+  #rememberStep(operation: Work["operation"], outcome: StepOutcome, failures: number): void {
     const { clock, log } = this.#options;
+    const { flinkJobId, announcedAt } = operation;
+    const key = stepKey(operation);
     if (outcome.kind !== "not-done" && outcome.kind !== "unknown") {
-      this.#steps.set(flinkJobId, { announcedAt, ...outcome });
+      this.#steps.set(key, { announcedAt, ...outcome });
       return;
     }
     const delay = outcome.kind === "not-done" ? STEP_DELAY : UNKNOWN_DELAY;
     const retryAtMs = clock.now() + retryDelayMs(failures, delay, () => clock.random());
-    this.#steps.set(flinkJobId, { announcedAt, ...outcome, failures, retryAtMs });
+    this.#steps.set(key, { announcedAt, ...outcome, failures, retryAtMs });
     log.warn({ flinkJobId, because: outcome.because, outcome: outcome.kind }, "step did not succeed; it is looked at again");
   }
 
@@ -289,9 +314,23 @@ export class Actions {
   }
 }
 
+interface Task {
+  readonly id: ResourceId;
+  readonly because: string;
+  readonly work: Work;
+}
+
 /** What the decisions of a pass ask to be done, announced by this pass or by one before. */
-function worksOf(decisions: Decisions): readonly (JobDecision & { readonly work: Work })[] {
-  return decisions.jobs.filter((decision) => decision.kind === "announce" || decision.kind === "resume");
+function worksOf(decisions: Decisions): readonly Task[] {
+  return [
+    ...decisions.jobs.filter((decision) => "work" in decision),
+    ...decisions.savepoints.filter((decision) => "work" in decision),
+  ];
+}
+
+/** A job has one step at a time; savepoints of it are told apart by their triggers. */
+export function stepKey(operation: Work["operation"]): string {
+  return operation.kind === "take" || operation.kind === "dispose" ? operation.triggerId : operation.flinkJobId;
 }
 
 function submissionOf(work: Work): Submission | undefined {

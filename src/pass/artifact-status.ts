@@ -58,7 +58,8 @@ function withBytes(
   decision: ArtifactDecision,
   context: StatusContext,
 ): ArtifactStatus {
-  if (status.sha256 !== undefined) return status;
+  if (decision.kind === "deleting") return { ...status, phase: "Deleting" };
+  if (status.sha256 !== undefined) return { ...status, phase: "Ready" }; // also when it is declared again
   const seen = context.observed.artifacts.get(artifact.key);
   if (seen?.kind === "ready" && decision.kind === "leave") {
     const { entry } = artifact;

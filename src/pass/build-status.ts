@@ -67,7 +67,7 @@ export function buildStatus(input: BuildStatusInput): StatusUpdate {
     changes.set(SUMMARY_PATH, formatSummary(summary, all));
     changes.set(README_PATH, formatStatusReadme(all, summary));
   }
-  const announces = input.decisions.jobs.some(({ kind }) => kind === "announce");
+  const announces = [...input.decisions.jobs, ...input.decisions.savepoints].some(({ kind }) => kind === "announce");
   const news = buildNews(input, records);
   return { changes, records, summary, news, message: buildMessage(news, snapshot, summary), announces };
 }
@@ -156,6 +156,7 @@ function describeOperation(operation: Operation): string {
     case "start":
       return `starting attempt ${operation.attempt} on ${operation.cluster.name}`;
     case "stop":
+      if (operation.purpose === "migrate") return `moving to ${operation.next?.cluster.name ?? "another cluster"} by savepoint`;
       return operation.next === undefined ? "stopping with a savepoint" : `rescaling to ${operation.next.rpus} rpus by savepoint`;
     case "cancel":
       return "cancelling";

@@ -69,13 +69,15 @@ function afterStop(job: DesiredJob, record: JobRecord, operation: StopOperation,
   const point: RestorePoint = { kind: "Savepoint", uri };
   if (operation.purpose === "delete")
     return bury(job, point, "its manifest is gone; it was stopped with a savepoint, which is kept");
-  if (operation.next === undefined)
-    return {
-      ...head(job),
-      kind: "settle",
-      because: "rpus is 0: it was stopped with a savepoint",
-      settlement: { kind: "suspended", uri },
-    };
+  if (operation.purpose === "final") {
+    const savepoint = operation.savepoint ?? "";
+    const settlement = { kind: "finalized" as const, savepoint, uri, drained: operation.drain === true };
+    return { ...head(job), kind: "settle", because: `the Final Savepoint ${savepoint} stopped it`, settlement };
+  }
+  if (operation.next === undefined) {
+    const because = "rpus is 0: it was stopped with a savepoint";
+    return { ...head(job), kind: "settle", because, settlement: { kind: "suspended", uri } };
+  }
   return afterRescale(job, record, operation, operation.next, point, context);
 }
 
@@ -88,7 +90,7 @@ function afterRescale(
   point: RestorePoint,
   context: JobContext,
 ): JobDecision {
-  const seen = findJob(context.observed.clusters, job.id.zone, operation.cluster, next.flinkJobId);
+  const seen = findJob(context.observed.clusters, job.id.zone, next.cluster, next.flinkJobId);
   if (seen.kind === "unseen") return awaitOutcome(job, operation, blockOf(operation, "ClusterUnreachable"), seen.because);
   const start = startOf(operation, next, record, point);
   if (seen.kind === "listed") {
@@ -165,7 +167,8 @@ function continueCancel(job: DesiredJob, record: JobRecord, operation: CancelOpe
       "its manifest is gone; it was cancelled, and its newest checkpoint is kept",
       context,
     );
-    return decision.kind === "wait" ? awaitOutcome(job, operation, decision.block, decision.because) : decision;
+    if (decision.kind === "wait") return awaitOutcome(job, operation, decision.block, decision.because);
+    return decision.kind === "leave" ? awaitOutcome(job, operation, undefined, decision.because) : decision;
   }
   if ((step?.kind === "unknown" || step?.kind === "not-done") && context.now < step.retryAtMs) {
     return awaitOutcome(job, operation, blockOf(operation, "OutcomeUnknown"), step.because);

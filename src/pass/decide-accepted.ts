@@ -1,6 +1,8 @@
 import { formatTime } from "../common/clock.ts";
+import { compareText } from "../common/problem.ts";
 import { countOf } from "../common/text.ts";
 import { clusterRef, hasEnded, isHealthy, type ReachableCluster } from "../flink/cluster-seen.ts";
+import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
 import type { JobRecord, RescaleOperation, StartOperation } from "../model/status.ts";
 import { isSpecOf } from "./acceptance.ts";
@@ -16,12 +18,15 @@ import {
   isPaused,
   leave,
   lineagePrefix,
+  lookAgain,
   nextIntent,
+  overQuota,
   rescaled,
   wait,
   type JobContext,
 } from "./job-context.ts";
 import { findJob, type JobSeen } from "./observed.ts";
+import type { FinalRequest } from "./final-savepoints.ts";
 import { clusterKey, place } from "./place.ts";
 import { chooseRestorePoint } from "./restore-point.ts";
 
@@ -31,9 +36,15 @@ type Listed = JobSeen & { readonly kind: "listed" };
 export function decideAccepted(job: DesiredJob, record: JobRecord, flinkJobId: string, context: JobContext): JobDecision {
   const seen = findJob(context.observed.clusters, job.id.zone, record.status.cluster!, flinkJobId); // set with the job id
   if (isPaused(job, context)) return leave(job, "it is paused", { condition: "Started", reason: "Paused" });
-  if (seen.kind === "unseen" && record.status.suspended !== true) return leave(job, seen.because);
+  if (seen.kind === "unseen" && record.status.suspended !== true && record.status.finalized === undefined)
+    return leave(job, seen.because);
+  if (context.final !== undefined && record.status.finalized === undefined) {
+    const decision = decideFinal(job, record, seen, context.final, context);
+    if (decision !== undefined) return decision;
+  }
   if (job.declared.kind === "absent") return decideDeletion(job, record, flinkJobId, seen, context);
   const rpus = effectiveRpus(job, record);
+  if (record.status.finalized !== undefined) return decideFinalized(job, record, record.status.finalized, seen, rpus, context);
   if (record.status.suspended === true) return decideSuspended(job, record, seen, rpus, context);
   if (record.status.flinkJobState === "Finished") return leave(job, "it is finished, and stays so");
   if (seen.kind === "listed" && !hasEnded(seen.job)) return decideLive(job, record, seen, rpus, context);
@@ -52,7 +63,7 @@ function effectiveRpus(job: DesiredJob, record: JobRecord): number {
 
 function decideLive(job: DesiredJob, record: JobRecord, seen: Listed, rpus: number, context: JobContext): JobDecision {
   const requested = record.status.requestedRpus ?? rpus;
-  if (rpus === requested) return leave(job, "it already matches Git");
+  if (rpus === requested) return decideUpdate(job, record, seen, rpus, context);
   const because = rpus === 0 ? "rpus 0 suspends it" : `rpus ${requested} → ${rpus}`;
   // Flink refuses a savepoint while tasks are restarting, so an unhealthy job waits instead of losing its state.
   if (!isHealthy(seen.job)) return leave(job, `${because} waits until all tasks are running`, rescaled("NotHealthy"));
@@ -62,6 +73,8 @@ function decideLive(job: DesiredJob, record: JobRecord, seen: Listed, rpus: numb
   if (last?.kind === "not-done" && context.now < last.retryAtMs)
     return leave(job, `${because} is tried again: ${last.because}`, rescaled("NotDone"));
   if (rpus === 0) return announceStop(job, record, seen, "suspend", because, context);
+  const tooMany = rpus > requested ? overQuota(context, job, rpus) : undefined;
+  if (tooMany !== undefined) return leave(job, `${because} waits: ${tooMany}`, rescaled("QuotaExceeded"));
   const canInPlace = seen.cluster.inPlaceRescale && (seen.job.detail?.checkpoints.completed ?? 0) > 0;
   if (canInPlace && !(last?.kind === "not-done")) return announceRescale(job, seen, rpus, requested, because, context);
   const slots = context.slots.get(clusterKey(seen.cluster)) ?? 0;
@@ -70,7 +83,47 @@ function decideLive(job: DesiredJob, record: JobRecord, seen: Listed, rpus: numb
     const more = `${because} needs ${countOf(slotsNeeded(seen, requested, rpus), "more slot")}, ${slots} of ${seen.cluster.slots.total} free in ${seen.cluster.name}`;
     return leave(job, more, rescaled("NotEnoughSlots"));
   }
-  return announceStop(job, record, seen, "rescale", because, context, rpus);
+  return announceStop(job, record, seen, "rescale", because, context, { next: { rpus, cluster: seen.cluster } });
+}
+
+/** A newer patch of its Flink version, or away from a cluster that drains: by savepoint, one Job of a zone at a time, only healthy ones. */
+function decideUpdate(job: DesiredJob, record: JobRecord, seen: Listed, rpus: number, context: JobContext): JobDecision {
+  const target = findUpdate(job, record, seen.cluster, context);
+  if (target === undefined) return leave(job, "it already matches Git");
+  const why = seen.cluster.draining ? `${seen.cluster.name} drains` : `${target.name} has the newer Flink ${target.flinkVersion}`;
+  if (context.policy.runtimeUpdates === "manual")
+    return leave(job, `${why}; policy.runtimeUpdates is manual, so it stays`, upToDate("UpdateAvailable"));
+  if (!context.mayMigrate || !isHealthy(seen.job))
+    return leave(job, `${why}; it moves when its turn comes`, upToDate("UpdateWaits"));
+  const free = context.slots.get(clusterKey(target)) ?? 0;
+  if (free < rpus)
+    return leave(job, `${why}; it moves when ${target.name} has ${countOf(rpus, "free slot")}`, upToDate("UpdateWaits"));
+  const last = context.observed.steps.get(seen.job.flinkJobId);
+  if (last?.kind === "not-done" && context.now < last.retryAtMs)
+    return leave(job, `${why}; tried again: ${last.because}`, upToDate("UpdateWaits"));
+  if (record.status.rescaleFailed?.rpus === rpus)
+    return leave(job, `${why}; moving it was tried and undone: ${record.status.rescaleFailed.because}`, upToDate("UpdateFailed"));
+  return announceStop(job, record, seen, "migrate", `${why}, so it moves there`, context, { next: { rpus, cluster: target } });
+}
+
+/** Where it would be better off: same minor version and directories, jars accepted, and newer than here unless this one drains. */
+function findUpdate(
+  job: DesiredJob,
+  record: JobRecord,
+  here: ReachableCluster,
+  context: JobContext,
+): ReachableCluster | undefined {
+  return context.observed.clusters
+    .filter((cluster) => cluster.kind === "reachable")
+    .filter((cluster) => cluster.zone === job.id.zone && cluster.name !== here.name && !cluster.draining && cluster.webSubmit)
+    .filter((cluster) => majorMinorOf(cluster.flinkVersion) === record.spec.flinkVersion)
+    .filter((cluster) => cluster.checkpointsDir === here.checkpointsDir && cluster.savepointsDir === here.savepointsDir)
+    .filter((cluster) => here.draining || compareClusterVersions(cluster.flinkVersion, here.flinkVersion) > 0)
+    .toSorted((a, b) => compareClusterVersions(b.flinkVersion, a.flinkVersion) || compareText(a.name, b.name))[0];
+}
+
+function upToDate(reason: string): Block {
+  return { condition: "UpToDate", reason };
 }
 
 /** What a job really holds may be more than its rpus, where it has slot sharing groups: then it grows in proportion. */
@@ -95,6 +148,65 @@ function announceRescale(
     announcedAt: formatTime(context.now),
   };
   return { ...head(job), kind: "announce", because: `${because}, in place`, work: { kind: "rescale", operation, from } };
+}
+
+/** Undefined while nothing is to be done for it and the Job goes on as usual; a Job that it still needs is not deleted before. */
+function decideFinal(
+  job: DesiredJob,
+  record: JobRecord,
+  seen: JobSeen,
+  final: FinalRequest,
+  context: JobContext,
+): JobDecision | undefined {
+  const isGone = job.declared.kind === "absent";
+  const because = `the Final Savepoint ${final.name} stops it`;
+  if (final.held !== undefined)
+    return isGone
+      ? leave(job, `its manifest is gone, and ${because} first: ${final.held}`, {
+          condition: "Deleted",
+          reason: "FinalSavepointFirst",
+        })
+      : undefined;
+  if (seen.kind === "unseen") return undefined;
+  if (seen.kind === "listed" && !hasEnded(seen.job)) {
+    if (!isHealthy(seen.job)) return leave(job, `${because} as soon as all its tasks are running`, finalBlock("NotHealthy"));
+    const last = context.observed.steps.get(seen.job.flinkJobId);
+    if (last?.kind === "not-done" && context.now < last.retryAtMs)
+      return leave(job, `${because}; tried again: ${last.because}`, finalBlock("SavepointFailed"));
+    return announceStop(job, record, seen, "final", because, context, { savepoint: final.name, drain: final.drain });
+  }
+  const suspendedAt = record.status.suspended === true ? record.status.lastSavepoint : undefined;
+  if (suspendedAt !== undefined) return finalize(job, final, suspendedAt.uri);
+  const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
+  if (choice.kind === "from") return finalize(job, final, choice.point.uri);
+  if (choice.kind === "looking") return lookAgain(job, `${because}, and it does not run; looking for its newest restore point`);
+  return leave(job, `${because}, and it does not run; ${choice.because}`, finalBlock("RestorePointUnknown"));
+}
+
+function finalize(job: DesiredJob, final: FinalRequest, uri: string): JobDecision {
+  const because = `the Final Savepoint ${final.name} is its newest restore point, since it does not run`;
+  return { ...head(job), kind: "settle", because, settlement: { kind: "finalized", savepoint: final.name, uri, drained: false } };
+}
+
+function finalBlock(reason: string): Block {
+  return { condition: "Rescaled", reason };
+}
+
+/** Stopped for good by a Final Savepoint; it comes back only when the upgrade that asked for it was reverted as a whole. */
+function decideFinalized(
+  job: DesiredJob,
+  record: JobRecord,
+  finalized: NonNullable<JobRecord["status"]["finalized"]>,
+  seen: JobSeen,
+  rpus: number,
+  context: JobContext,
+): JobDecision {
+  if (context.notBack !== undefined) return leave(job, context.notBack);
+  if (rpus === 0) return leave(job, "its Final Savepoint is gone, and rpus 0 keeps it down");
+  const restore = { kind: "Savepoint" as const, uri: finalized.uri };
+  const same = seen.kind === "unseen" ? undefined : seen.cluster;
+  const because = `its upgrade was reverted, so it goes on from ${finalized.uri}`;
+  return startNext(job, record, rpus, { run: record.status.run + 1, restoreFrom: restore }, same, because, context);
 }
 
 /** Stopped by us with a savepoint; any time later, on any cluster of the version, it goes on from there. */
@@ -134,11 +246,11 @@ function decideBroken(
   const listed = cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
   if (seen.kind === "absent") {
     if (!isMissedTwice(job, flinkJobId, context))
-      return leave(job, `cluster ${cluster.name} does not list it; looking again before anything is believed`);
+      return lookAgain(job, `cluster ${cluster.name} does not list it; looking again before anything is believed`);
     const sameProcess = cluster.highAvailability || cluster.incarnation === record.status.cluster?.incarnation;
     if (sameProcess) {
       // Flink forgets ended jobs after an hour. What it left tells how it ended: a retained checkpoint is only left by a cancelled or failed one.
-      if (listed === undefined) return leave(job, "it ended unseen; looking for what it left");
+      if (listed === undefined) return lookAgain(job, "it ended unseen; looking for what it left");
       if (listed.kind === "cannot-tell")
         return leave(job, `it ended unseen, and how cannot be told: ${listed.because}`, restored("RestorePointUnknown"));
       if (!listed.entries.some((entry) => entry.kind === "Checkpoint" && entry.flinkJobId === flinkJobId)) {
@@ -170,7 +282,7 @@ function decideBroken(
       );
   }
   const choice = chooseRestorePoint(record, seen, listed);
-  if (choice.kind === "looking") return leave(job, `${why}; looking for its newest restore point`);
+  if (choice.kind === "looking") return lookAgain(job, `${why}; looking for its newest restore point`);
   if (choice.kind === "wait") return leave(job, `${why}; ${choice.because}`, restored(choice.reason));
   const point = choice.kind === "from" ? choice.point : undefined;
   const how = point === undefined ? `begins anew, since ${choice.because}` : `goes on from ${point.uri}: ${choice.because}`;

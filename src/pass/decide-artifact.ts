@@ -94,7 +94,7 @@ function decideAbsent(artifact: DesiredArtifact, context: ArtifactContext): Arti
   const { key, id } = artifact;
   if (context.deletionsHeld !== undefined) return { key, id, kind: "leave", because: context.deletionsHeld };
   if (context.inUse)
-    return { key, id, kind: "leave", because: "Jobs use it; deleting an Artifact that is in use is not yet acted on" };
+    return { key, id, kind: "deleting", because: "its manifest is gone, and Jobs use it; it stays until they are gone" };
   return { key, id, kind: "forget", because: "its manifest is gone and no Job uses it" };
 }
 

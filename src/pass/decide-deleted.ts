@@ -6,7 +6,7 @@ import type { Block, JobDecision } from "./decision.ts";
 import { announceStop } from "./announce-stop.ts";
 import { decideFirstStart } from "./decide-start.ts";
 import type { DesiredJob } from "./desired.ts";
-import { head, leave, lineagePrefix, started, wait, type JobContext } from "./job-context.ts";
+import { head, leave, lineagePrefix, lookAgain, started, wait, type JobContext } from "./job-context.ts";
 import type { JobSeen } from "./observed.ts";
 import { chooseRestorePoint } from "./restore-point.ts";
 
@@ -76,9 +76,17 @@ export function buryWithNewest(
   because: string,
   context: JobContext,
 ): JobDecision {
+  if (record.status.finalized !== undefined) {
+    const { uri, drained } = record.status.finalized;
+    return bury(
+      job,
+      drained ? undefined : { kind: "Savepoint", uri },
+      "its manifest is gone; its Final Savepoint had stopped it",
+    );
+  }
   if (seen.kind === "unseen") return wait(job, deleted("ClusterUnreachable"), seen.because);
   const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
-  if (choice.kind === "looking") return wait(job, deleted("Looking"), `${because}; looking for its newest restore point`);
+  if (choice.kind === "looking") return lookAgain(job, `${because}; looking for its newest restore point`);
   return bury(
     job,
     choice.kind === "from" ? choice.point : undefined,

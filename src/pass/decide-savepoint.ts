@@ -1,22 +1,215 @@
-import type { SavepointDecision } from "./decision.ts";
-import type { DesiredSavepoint } from "./desired.ts";
+import { formatTime } from "../common/clock.ts";
+import { sha256Hex } from "../common/hash.ts";
+import { clusterRef, hasEnded, isHealthy } from "../flink/cluster-seen.ts";
+import type { SavepointSpec } from "../model/manifest.ts";
+import { siblingKey } from "../model/resource.ts";
+import type { SavepointOperation, SavepointRecord } from "../model/status.ts";
+import type { SavepointDecision, SavepointWork } from "./decision.ts";
+import type { Desired, DesiredSavepoint } from "./desired.ts";
+import type { FinalRequest } from "./final-savepoints.ts";
+import { findJob, type Observed } from "./observed.ts";
 
-/** Savepoints are read, checked and shown, and nothing is done with them yet; the condition says so. */
-export function decideSavepoint(savepoint: DesiredSavepoint, deletionsHeld: string | undefined): SavepointDecision {
-  const { key, id } = savepoint;
+export interface SavepointContext {
+  readonly desired: Desired;
+  readonly observed: Observed;
+  /** What its Job is asked for, when it is a Final one that is not Ready. */
+  readonly request: FinalRequest | undefined;
+  readonly deletionsHeld: string | undefined;
+  readonly now: number;
+}
+
+/** The next step for one Savepoint. It is immutable; once Ready it stays so until its manifest goes. */
+export function decideSavepoint(savepoint: DesiredSavepoint, context: SavepointContext): SavepointDecision {
+  const { record, declared } = savepoint;
   if (savepoint.recordProblem !== undefined)
-    return { key, id, kind: "leave", because: `its record cannot be understood: ${savepoint.recordProblem}` };
-  if (savepoint.declared.kind === "absent") {
-    if (deletionsHeld !== undefined) return { key, id, kind: "leave", because: deletionsHeld };
-    return { key, id, kind: "forget", because: "its manifest is gone and it was never acted on" };
+    return leave(savepoint, `its record cannot be understood: ${savepoint.recordProblem}`);
+  if (record?.status.operation !== undefined) return continueOperation(savepoint, record, record.status.operation, context);
+  if (declared.kind === "absent") return decideGone(savepoint, record, context);
+  if (record?.status.uri !== undefined) return leave(savepoint, "it is Ready");
+  if (declared.kind === "broken") return leave(savepoint, "its manifest has problems, so nothing is done with it");
+  const { spec } = declared.manifest;
+  if (spec.type === "External")
+    return { ...head(savepoint), kind: "ready", uri: spec.uri, takenOf: undefined, because: "it names one that exists already" };
+  return spec.type === "Final" ? decideFinal(savepoint, spec, context) : decideOnDemand(savepoint, spec, context);
+}
+
+/** Its Job is stopped by the Job's own step; here it becomes Ready with what that left. */
+function decideFinal(
+  savepoint: DesiredSavepoint,
+  spec: SavepointSpec & { type: "Final" },
+  context: SavepointContext,
+): SavepointDecision {
+  const job = jobOf(savepoint, spec.job, context);
+  const finalized = job?.record?.status.finalized;
+  if (job?.record !== undefined && finalized?.savepoint === savepoint.id.name) {
+    const { flinkJobId, cluster } = job.record.status;
+    const takenOf = flinkJobId === undefined || cluster === undefined ? undefined : { flinkJobId, cluster };
+    return { ...head(savepoint), kind: "ready", uri: finalized.uri, takenOf, because: `Job ${spec.job} was stopped with it` };
   }
-  if (savepoint.declared.kind === "broken")
-    return { key, id, kind: "leave", because: "its manifest has problems, so nothing is done with it" };
-  return {
-    key,
-    id,
-    kind: "wait",
-    block: { condition: "Available", reason: "NotYetActedOn" },
-    because: "Savepoints are not yet acted on: none is taken, and no Job is stopped for it",
+  if (job?.record?.status.flinkJobId === undefined)
+    return wait(savepoint, "JobNotRunning", `waits for Job ${spec.job}, which has not run yet`);
+  if (context.request?.held !== undefined)
+    return wait(savepoint, "WaitersNotReady", `Job ${spec.job} is not stopped yet: ${context.request.held}`);
+  if (job.record.status.operation !== undefined)
+    return { ...head(savepoint), kind: "await", block: undefined, because: `Job ${spec.job} is being stopped with it` };
+  return wait(savepoint, "JobNotStopped", `waits until Job ${spec.job} can be stopped with a savepoint`);
+}
+
+/** The job goes on. */
+function decideOnDemand(
+  savepoint: DesiredSavepoint,
+  spec: SavepointSpec & { type: "OnDemand" },
+  context: SavepointContext,
+): SavepointDecision {
+  const status = jobOf(savepoint, spec.job, context)?.record?.status;
+  if (status?.flinkJobId === undefined || status.cluster === undefined)
+    return wait(savepoint, "JobNotRunning", `waits for Job ${spec.job}, which does not run`);
+  const seen = findJob(context.observed.clusters, savepoint.id.zone, status.cluster, status.flinkJobId);
+  if (seen.kind === "unseen") return wait(savepoint, "ClusterUnreachable", seen.because);
+  if (seen.kind === "absent" || hasEnded(seen.job) || status.operation !== undefined)
+    return wait(savepoint, "JobNotRunning", `waits for Job ${spec.job}, which does not run`);
+  if (!isHealthy(seen.job)) return wait(savepoint, "JobNotRunning", `waits until all tasks of Job ${spec.job} are running`);
+  const dir = seen.cluster.savepointsDir ?? seen.cluster.checkpointsDir;
+  if (dir === undefined)
+    return wait(
+      savepoint,
+      "NoSavepointDirectory",
+      `set state.savepoints.dir on ${seen.cluster.name}, or savepointsDir in the configuration`,
+    );
+  const triggerId = sha256Hex(`${savepoint.key} ${status.flinkJobId} ${context.now}`).slice(0, 32);
+  const operation: SavepointOperation = {
+    kind: "take",
+    triggerId,
+    cluster: clusterRef(seen.cluster),
+    flinkJobId: status.flinkJobId,
+    uri: `${dir.replace(/\/+$/, "")}/${status.flinkJobId}/${triggerId}`,
+    announcedAt: formatTime(context.now),
   };
+  return {
+    ...head(savepoint),
+    kind: "announce",
+    work: { kind: "savepoint", operation },
+    because: `Job ${spec.job} runs, so its savepoint is taken`,
+  };
+}
+
+function continueOperation(
+  savepoint: DesiredSavepoint,
+  record: SavepointRecord,
+  operation: SavepointOperation,
+  context: SavepointContext,
+): SavepointDecision {
+  const known = context.observed.steps.get(operation.triggerId);
+  const step = known?.announcedAt === operation.announcedAt ? known : undefined;
+  if (step?.kind === "under-way")
+    return {
+      ...head(savepoint),
+      kind: "await",
+      block: undefined,
+      because: operation.kind === "take" ? "it is being taken" : "it is being disposed of",
+    };
+  if (step?.kind === "taken") {
+    const { flinkJobId, cluster } = operation;
+    return {
+      ...head(savepoint),
+      kind: "ready",
+      uri: step.uri,
+      takenOf: { flinkJobId, cluster },
+      because: "it was taken, and its Job goes on",
+    };
+  }
+  if (step?.kind === "disposed")
+    return { ...head(savepoint), kind: "forget", because: "its manifest is gone and it was disposed of" };
+  const block = { condition: "Available" as const, reason: operation.kind === "take" ? "SavepointFailed" : "DisposalFailed" };
+  if (step?.kind === "not-done" && context.now < step.retryAtMs)
+    return { ...head(savepoint), kind: "await", block, because: `tried again: ${step.because}` };
+  if (step?.kind === "not-done" && operation.kind === "take")
+    return { ...head(savepoint), kind: "abandon", block, because: step.because };
+  if (step?.kind === "unknown" && context.now < step.retryAtMs)
+    return { ...head(savepoint), kind: "await", block, because: `what became of it is not known yet: ${step.because}` };
+  const seen = findJob(context.observed.clusters, savepoint.id.zone, operation.cluster, operation.flinkJobId);
+  if (seen.kind === "unseen")
+    return {
+      ...head(savepoint),
+      kind: "await",
+      block: { condition: "Available", reason: "ClusterUnreachable" },
+      because: seen.because,
+    };
+  if (operation.kind === "take" && seen.kind === "absent")
+    return { ...head(savepoint), kind: "abandon", block, because: "its Job went away before it was taken" };
+  const work: SavepointWork = { kind: "savepoint", operation };
+  return { ...head(savepoint), kind: "resume", work, because: `attempt of ${record.id.name} was announced and is gone on with` };
+}
+
+/** `Retain` forgets it and leaves the files; `Delete` has Flink remove them, when nobody needs them any more. */
+function decideGone(
+  savepoint: DesiredSavepoint,
+  record: SavepointRecord | undefined,
+  context: SavepointContext,
+): SavepointDecision {
+  if (context.deletionsHeld !== undefined) return leave(savepoint, context.deletionsHeld);
+  const uri = record?.status.uri;
+  if (record?.spec.deletionPolicy !== "Delete" || uri === undefined)
+    return { ...head(savepoint), kind: "forget", because: "its manifest is gone; its files stay where they are" };
+  const user = context.desired.jobs.find((job) => needs(job.record?.status, uri) || namesIt(job.declared, savepoint));
+  if (user !== undefined)
+    return leave(savepoint, `its manifest is gone; it is disposed of when Job ${user.id.name} needs it no more`);
+  const cluster =
+    record.status.cluster ?? context.desired.jobs.find((job) => job.id.zone === savepoint.id.zone)?.record?.status.cluster;
+  if (cluster === undefined)
+    return {
+      ...head(savepoint),
+      kind: "forget",
+      because: "its manifest is gone, and no cluster is known that could dispose of it; its files stay where they are",
+    };
+  const operation: SavepointOperation = {
+    kind: "dispose",
+    triggerId: sha256Hex(`${savepoint.key} dispose ${uri}`).slice(0, 32),
+    cluster,
+    flinkJobId: record.status.flinkJobId ?? "",
+    uri,
+    announcedAt: formatTime(context.now),
+  };
+  return {
+    ...head(savepoint),
+    kind: "announce",
+    work: { kind: "savepoint", operation },
+    because: "its manifest is gone and its deletionPolicy is Delete",
+  };
+}
+
+/** A Job may go back to it as long as its own attempt has left nothing newer, or it is what stopped the Job. */
+function needs(status: NonNullable<Desired["jobs"][number]["record"]>["status"] | undefined, uri: string): boolean {
+  if (status === undefined) return false;
+  if (status.finalized?.uri === uri || status.deleted?.restorePoint?.uri === uri || status.lastSavepoint?.uri === uri)
+    return true;
+  const { operation } = status;
+  if (operation?.kind === "start" && operation.restoreFrom?.uri === uri) return true;
+  return status.startedFrom?.uri === uri && status.checkpointed !== status.flinkJobId;
+}
+
+function namesIt(declared: Desired["jobs"][number]["declared"], savepoint: DesiredSavepoint): boolean {
+  if (declared.kind !== "declared") return false;
+  const { manifest } = declared;
+  return (
+    manifest.spec.initialState !== undefined &&
+    siblingKey(manifest.id, "Savepoint", manifest.spec.initialState.savepoint) === savepoint.key
+  );
+}
+
+function jobOf(savepoint: DesiredSavepoint, name: string, { desired }: SavepointContext) {
+  const key = siblingKey(savepoint.id, "Job", name);
+  return desired.jobs.find((job) => job.key === key);
+}
+
+function head(savepoint: DesiredSavepoint): { readonly key: DesiredSavepoint["key"]; readonly id: DesiredSavepoint["id"] } {
+  return { key: savepoint.key, id: savepoint.id };
+}
+
+function leave(savepoint: DesiredSavepoint, because: string): SavepointDecision {
+  return { ...head(savepoint), kind: "leave", because };
+}
+
+function wait(savepoint: DesiredSavepoint, reason: string, because: string): SavepointDecision {
+  return { ...head(savepoint), kind: "wait", block: { condition: "Available", reason }, because };
 }

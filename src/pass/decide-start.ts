@@ -18,6 +18,7 @@ import {
   isPaused,
   lineagePrefix,
   nextIntent,
+  overQuota,
   started,
   wait,
   type JobContext,
@@ -42,27 +43,32 @@ export function decideFirstStart(
   if (context.projectRefused !== undefined) return wait(job, started("ProjectNotAllowed"), context.projectRefused);
   if (context.looksLikeRename !== undefined) return wait(job, started("LooksLikeRename"), context.looksLikeRename);
   if (manifest.spec.rpus === 0) return wait(job, started("Suspended"), "spec.resources.rpus is 0; raise it to start the job");
-  if (manifest.spec.initialState !== undefined) {
-    const because = `spec.initialStateRef: starting from a Savepoint is not yet acted on, so the job waits for ${manifest.spec.initialState.savepoint}`;
-    return wait(job, started("InitialStateNotReady"), because);
-  }
+  if (context.initialState.kind === "waits") return wait(job, started("InitialStateNotReady"), context.initialState.because);
+  const tooMany = overQuota(context, job, manifest.spec.rpus);
+  if (tooMany !== undefined) return wait(job, started("QuotaExceeded"), tooMany);
   if (context.artifact.kind === "not-ready") return wait(job, started(context.artifact.reason), context.artifact.because);
   const wish = { zone: job.id.zone, flinkVersion: manifest.spec.flinkVersion, slots: manifest.spec.rpus };
   const placement = place(wish, context.observed.clusters, context.slots);
   if (placement.kind === "not-placed") return wait(job, { condition: "Placed", reason: placement.reason }, placement.because);
   const { cluster } = placement;
+  const from = restore ?? fromInitialState(context);
   const operation: StartOperation = {
     kind: "start",
     ...nextIntent(job, manifest.spec, manifest.spec.rpus, cluster, context),
     run: (job.record?.status.run ?? 0) + 1,
-    ...(restore?.point === undefined ? {} : { restoreFrom: restore.point }),
+    ...(from?.point === undefined ? {} : { restoreFrom: from.point }),
     announcedAt: formatTime(context.now),
   };
   const { frozen } = context.artifact;
   const submission = buildSubmission(job, manifest.spec, operation, frozen, cluster);
   const plain = `it is declared and ${cluster.name} has the ${countOf(manifest.spec.rpus, "slot")} that it needs`;
-  const because = restore === undefined ? plain : restore.because;
+  const because = from === undefined ? plain : from.because;
   return { ...head(job), kind: "announce", because, work: { kind: "start", operation, submission }, artifact: frozen };
+}
+
+function fromInitialState({ initialState }: JobContext): { readonly point: RestorePoint; readonly because: string } | undefined {
+  if (initialState.kind !== "ready") return undefined;
+  return { point: { kind: "Savepoint", uri: initialState.uri }, because: `it is declared and starts from ${initialState.uri}` };
 }
 
 /** Goes on with a start that was announced, perhaps by a daemon that died: under the same id, on the same cluster, until that cluster refutes it. */

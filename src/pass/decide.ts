@@ -7,10 +7,11 @@ import { announcedArtifact, artifactForJob, type ArtifactForJob, type ArtifactsI
 import { decideArtifact } from "./decide-artifact.ts";
 import { decideJob } from "./decide-job.ts";
 import { decideSavepoint } from "./decide-savepoint.ts";
-import type { Decisions, JobDecision, Work } from "./decision.ts";
-import type { Desired, DesiredArtifact, DesiredJob } from "./desired.ts";
+import type { Decisions, JobDecision, JobWork } from "./decision.ts";
+import type { Desired, DesiredArtifact, DesiredJob, DesiredSavepoint } from "./desired.ts";
+import { findFinalRequests, initialStateOf, whyNotBack, type FinalRequest } from "./final-savepoints.ts";
 import type { Guarded } from "./guard.ts";
-import type { JobContext } from "./job-context.ts";
+import type { JobContext, Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
 
@@ -46,10 +47,19 @@ export function decide(input: DecideInput): Decisions {
     seen: observed.artifacts,
   };
   let slots = freeSlots(desired.jobs, observed, input.now);
+  const finals = findFinalRequests({ desired, observed, view, slots, unreadable: input.deletionsHeld });
   const jobs: JobDecision[] = [];
+  const migrating = new Set(desired.jobs.filter(isMigrating).map((job) => job.id.zone));
+  const announcedRpus = new Map<ResourceKey, number>();
   for (const job of desired.jobs) {
     const others = withoutClaimOf(job, slots, input);
-    const decision = decideJob(job, jobContext(job, view, others, input));
+    const quota = quotaOf(job, announcedRpus, input);
+    const context = { ...jobContext(job, view, others, finals, input), quota, mayMigrate: !migrating.has(job.id.zone) };
+    const decision = decideJob(job, context);
+    if (decision.kind === "announce") {
+      if (decision.work.kind === "stop" && decision.work.operation.purpose === "migrate") migrating.add(job.id.zone);
+      if (decision.work.kind === "start") announcedRpus.set(job.key, decision.work.operation.rpus);
+    }
     if (decision.kind === "announce") {
       const { zone } = job.id;
       slots = takeSlots(
@@ -69,7 +79,15 @@ export function decide(input: DecideInput): Decisions {
   const artifacts = desired.artifacts.map((artifact) =>
     decideArtifact(artifact, artifactContext(artifact, needed, inUse, input)),
   );
-  const savepoints = desired.savepoints.map((savepoint) => decideSavepoint(savepoint, input.deletionsHeld));
+  const savepoints = desired.savepoints.map((savepoint) =>
+    decideSavepoint(savepoint, {
+      desired,
+      observed,
+      request: requestOf(savepoint, finals),
+      deletionsHeld: input.deletionsHeld,
+      now: input.now,
+    }),
+  );
   return { jobs, artifacts, savepoints, slots };
 }
 
@@ -103,7 +121,13 @@ interface Claim {
 
 function claimOf(job: DesiredJob, observed: Observed, now: number): Claim | undefined {
   const status = job.record?.status;
-  if (status === undefined || status.deleted !== undefined || status.suspended === true || status.flinkJobState === "Finished")
+  if (
+    status === undefined ||
+    status.deleted !== undefined ||
+    status.suspended === true ||
+    status.finalized !== undefined ||
+    status.flinkJobState === "Finished"
+  )
     return undefined;
   const { operation } = status;
   if (operation === undefined) return claimOfRunning(job, status, observed);
@@ -156,13 +180,19 @@ function claimOfListed(seen: JobSeen & { readonly kind: "listed" }, id: string, 
 }
 
 /** What a step takes out of the free slots beyond what its Job holds already. */
-function slotsTaken(work: Work, status: JobStatus | undefined): number {
+function slotsTaken(work: JobWork, status: JobStatus | undefined): number {
   if (work.kind === "cancel") return 0;
   const wanted = work.kind === "stop" ? (work.operation.next?.rpus ?? 0) : work.operation.rpus;
   return work.kind === "start" ? wanted : Math.max(0, wanted - (status?.requestedRpus ?? 0));
 }
 
-function jobContext(job: DesiredJob, view: ArtifactsInView, slots: SlotLedger, input: DecideInput): JobContext {
+function jobContext(
+  job: DesiredJob,
+  view: ArtifactsInView,
+  slots: SlotLedger,
+  finals: ReadonlyMap<ResourceKey, FinalRequest>,
+  input: DecideInput,
+): Omit<JobContext, "quota" | "mayMigrate"> {
   return {
     instance: input.config.instance,
     commit: input.commit,
@@ -173,12 +203,50 @@ function jobContext(job: DesiredJob, view: ArtifactsInView, slots: SlotLedger, i
     policy: input.config.policy,
     lastSeen: input.lastSeen,
     deletion: input.guarded.deletions.get(job.key) ?? { kind: "goes" },
+    initialState: initialStateOf(job, input.desired),
+    final: finals.get(job.key),
+    notBack: job.record?.status.finalized === undefined ? undefined : whyNotBack(job, job.record.status.finalized, input.desired),
     looksLikeRename: input.guarded.renames.get(job.key),
     statusLost:
       job.record === undefined ? input.statusLost.unrecorded : isMarkedLost(job.record) ? input.statusLost.marked : undefined,
     projectRefused: refuseProject(job, input.config),
     now: input.now,
   };
+}
+
+function isMigrating({ record }: DesiredJob): boolean {
+  const operation = record?.status.operation;
+  return operation?.kind === "stop" && operation.purpose === "migrate";
+}
+
+/** What goes in this commit counts before what comes: a Job whose manifest is gone takes nothing any more. */
+function quotaOf(
+  job: DesiredJob,
+  announced: ReadonlyMap<ResourceKey, number>,
+  { config, desired, guarded }: DecideInput,
+): Quota | undefined {
+  const maxRpus = config.zones.get(job.id.zone)?.projects?.get(job.id.project)?.maxRpus;
+  if (maxRpus === undefined) return undefined;
+  let usedRpus = 0;
+  for (const other of desired.jobs) {
+    if (other.key === job.key || other.id.zone !== job.id.zone || other.id.project !== job.id.project) continue;
+    if (other.declared.kind === "absent" && guarded.deletions.get(other.key)?.kind !== "held") continue;
+    usedRpus += announced.get(other.key) ?? rpusOf(other.record?.status);
+  }
+  return { maxRpus, usedRpus };
+}
+
+function rpusOf(status: JobStatus | undefined): number {
+  if (status === undefined || status.deleted !== undefined || status.finalized !== undefined || status.suspended === true)
+    return 0;
+  if (status.flinkJobState === "Finished") return 0;
+  const { operation } = status;
+  const asked = operation?.kind === "stop" ? operation.next?.rpus : operation?.kind === "cancel" ? undefined : operation?.rpus;
+  return asked ?? status.requestedRpus ?? 0;
+}
+
+function requestOf(savepoint: DesiredSavepoint, finals: ReadonlyMap<ResourceKey, FinalRequest>): FinalRequest | undefined {
+  return [...finals.values()].find(({ name }) => name === savepoint.id.name);
 }
 
 function declaredArtifact(job: DesiredJob, view: ArtifactsInView): ArtifactForJob {

@@ -8,6 +8,7 @@ import type {
   Operation,
   RescaleOperation,
   RestorePoint,
+  SavepointOperation,
   StartOperation,
   StopOperation,
 } from "../model/status.ts";
@@ -23,17 +24,24 @@ interface DecisionBase {
 
 /** What keeps a resource from going on; becomes a condition with status False. */
 export interface Block {
-  readonly condition: "Placed" | "Started" | "Available" | "Restored" | "Rescaled" | "Deleted";
+  readonly condition: "Placed" | "Started" | "Available" | "Restored" | "Rescaled" | "Deleted" | "UpToDate";
   readonly reason: string;
 }
 
 /** A call that changes Flink, with everything that it needs. Its operation is pushed before. */
-export type Work =
+export type JobWork =
   | { readonly kind: "start"; readonly operation: StartOperation; readonly submission: Submission }
   /** `next` is submitted from the savepoint as soon as that is there. */
   | { readonly kind: "stop"; readonly operation: StopOperation; readonly next: Submission | undefined }
   | { readonly kind: "cancel"; readonly operation: CancelOperation }
   | { readonly kind: "rescale"; readonly operation: RescaleOperation; readonly from: number };
+
+export interface SavepointWork {
+  readonly kind: "savepoint";
+  readonly operation: SavepointOperation;
+}
+
+export type Work = JobWork | SavepointWork;
 
 /** How an announced operation ended, or what else became certain of a Job. */
 export type Settlement =
@@ -49,6 +57,7 @@ export type Settlement =
     }
   | { readonly kind: "rescaled"; readonly rpus: number }
   | { readonly kind: "suspended"; readonly uri: string }
+  | { readonly kind: "finalized"; readonly savepoint: string; readonly uri: string; readonly drained: boolean }
   /** Nothing came of the operation; the job is as it was, or its next step is another one. */
   | { readonly kind: "abandoned" }
   | { readonly kind: "finished" }
@@ -56,18 +65,19 @@ export type Settlement =
 
 /** The next step for one Job. `announce` is announced by this pass and called after it is pushed; `resume` was by an earlier one. */
 export type JobDecision =
-  | (DecisionBase & { readonly kind: "leave"; readonly block?: Block })
+  /** `soon`: the next look tells more, so there should be one at once. */
+  | (DecisionBase & { readonly kind: "leave"; readonly block?: Block; readonly soon?: boolean })
   | (DecisionBase & { readonly kind: "forget" })
   | (DecisionBase & { readonly kind: "wait"; readonly block: Block })
   | (DecisionBase & {
       readonly kind: "announce";
-      readonly work: Work;
+      readonly work: JobWork;
       /** Set when the work is the start of what is declared now, and not of what was accepted before. */
       readonly artifact?: FrozenArtifact;
       /** A start that did not come to run what was declared: the reason, so that it is not tried again as it is. */
       readonly rescaleFailed?: { readonly rpus: number; readonly because: string };
     })
-  | (DecisionBase & { readonly kind: "resume"; readonly work: Work })
+  | (DecisionBase & { readonly kind: "resume"; readonly work: JobWork })
   | (DecisionBase & { readonly kind: "await"; readonly operation: Operation; readonly block: Block | undefined })
   | (DecisionBase & { readonly kind: "settle"; readonly settlement: Settlement; readonly block?: Block })
   /** A job of ours was found running that the status branch knows nothing of. */
@@ -76,14 +86,26 @@ export type JobDecision =
 /** The next step for one Artifact. Downloads change nothing that runs, so they are not announced. */
 export type ArtifactDecision =
   | (DecisionBase & { readonly kind: "leave" })
+  /** Its manifest is gone and Jobs use it: it stays until they are gone. */
+  | (DecisionBase & { readonly kind: "deleting" })
   | (DecisionBase & { readonly kind: "forget" })
   | (DecisionBase & { readonly kind: "wait"; readonly block: Block })
   | (DecisionBase & { readonly kind: "fetch"; readonly request: ArtifactRequest; readonly block: Block | undefined });
 
+/** The next step for one Savepoint. A Final one is taken by the step of its Job. */
 export type SavepointDecision =
   | (DecisionBase & { readonly kind: "leave" })
   | (DecisionBase & { readonly kind: "forget" })
-  | (DecisionBase & { readonly kind: "wait"; readonly block: Block });
+  | (DecisionBase & { readonly kind: "wait"; readonly block: Block })
+  | (DecisionBase & { readonly kind: "announce" | "resume"; readonly work: SavepointWork })
+  | (DecisionBase & { readonly kind: "await"; readonly block: Block | undefined })
+  | (DecisionBase & {
+      readonly kind: "ready";
+      readonly uri: string;
+      readonly takenOf: { readonly flinkJobId: string; readonly cluster: ClusterRef } | undefined;
+    })
+  /** Nothing came of its operation: it is tried again. */
+  | (DecisionBase & { readonly kind: "abandon"; readonly block: Block });
 
 export interface Decisions {
   readonly jobs: readonly JobDecision[];

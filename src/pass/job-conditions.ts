@@ -11,7 +11,7 @@ export type ConditionNow = Omit<Condition, "since">;
 export function jobConditions(
   acceptance: Acceptance,
   status: Pick<JobStatus, "phase" | "cluster" | "requestedRpus" | "parallelism"> &
-    Partial<Pick<JobStatus, "flinkJobState" | "operation" | "suspended" | "deleted">>,
+    Partial<Pick<JobStatus, "flinkJobState" | "operation" | "suspended" | "finalized" | "deleted">>,
   seen: JobSeen | undefined,
   block: (Block & { readonly because: string }) | undefined,
 ): readonly ConditionNow[] {
@@ -21,6 +21,7 @@ export function jobConditions(
     conditions.push({ type: block.condition, status: "False", reason: block.reason, message: block.because });
   if (status.phase === "Pending" || status.cluster === undefined || status.deleted !== undefined) return conditions;
   if (status.suspended === true) return [...conditions, SUSPENDED];
+  if (status.finalized !== undefined) return [...conditions, finalizedBy(status.finalized.savepoint)];
   if (block?.condition !== "Placed")
     conditions.push({ type: "Placed", status: "True", reason: "ClusterChosen", message: `on ${status.cluster.name}` });
   if (block?.condition !== "Started")
@@ -40,6 +41,15 @@ const SUSPENDED: ConditionNow = {
   message: "it was stopped with a savepoint and goes on from it when spec.resources.rpus is raised",
 };
 
+function finalizedBy(savepoint: string): ConditionNow {
+  return {
+    type: "Finalized",
+    status: "True",
+    reason: "FinalSavepoint",
+    message: `the Final Savepoint ${savepoint} stopped it for good`,
+  };
+}
+
 const DELETED: ConditionNow = {
   type: "Deleted",
   status: "True",
@@ -50,7 +60,7 @@ const DELETED: ConditionNow = {
 /** Between the stop of one attempt and the start of the next, what Flink lists under either id says nothing about the Job's health. */
 function underWay(operation: Operation | undefined): ConditionNow | undefined {
   const type = "Healthy";
-  if (operation?.kind === "stop" && operation.purpose === "rescale")
+  if (operation?.kind === "stop" && operation.next !== undefined)
     return { type, status: "False", reason: "Rescaling", message: "it is stopped with a savepoint and started again from it" };
   if (operation?.kind === "stop" || operation?.kind === "cancel")
     return { type, status: "False", reason: "Stopping", message: "it is being stopped" };

@@ -7,6 +7,7 @@ import type { Operation, StartIntent } from "../model/status.ts";
 import type { ArtifactForJob } from "./artifact-for-job.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
+import type { FinalRequest, InitialState } from "./final-savepoints.ts";
 import type { Deletion } from "./guard.ts";
 import { findJob, type Observed } from "./observed.ts";
 import type { SlotLedger } from "./place.ts";
@@ -28,11 +29,33 @@ export interface JobContext {
   readonly statusLost: string | undefined;
   /** Undefined when the zone may hold the project. */
   readonly projectRefused: string | undefined;
+  /** What the project may still take of the zone's rpus; undefined: no quota. */
+  readonly quota: Quota | undefined;
+  /** No other Job of the zone is being moved to another cluster. */
+  readonly mayMigrate: boolean;
   /** What becomes of a Job that is not declared any more. */
   readonly deletion: Deletion;
+  /** What the declared Job is to start from. */
+  readonly initialState: InitialState;
+  /** The Final Savepoint that is declared for this Job and not Ready. */
+  readonly final: FinalRequest | undefined;
+  /** For a Job that a Final Savepoint stopped: what stands against bringing it back. */
+  readonly notBack: string | undefined;
   /** Why a Job that is new may be an old one under another name; undefined when it is not. */
   readonly looksLikeRename: string | undefined;
   readonly now: number;
+}
+
+export interface Quota {
+  readonly maxRpus: number;
+  /** By all other Jobs of the project, those counted out that go. */
+  readonly usedRpus: number;
+}
+
+/** Why the project cannot take so many rpus; undefined when it can. */
+export function overQuota({ quota }: JobContext, job: DesiredJob, rpus: number): string | undefined {
+  if (quota === undefined || quota.usedRpus + rpus <= quota.maxRpus) return undefined;
+  return `project ${job.id.project} may have ${quota.maxRpus} rpus in zone ${job.id.zone}: ${quota.usedRpus} are taken, and it asks for ${rpus}`;
 }
 
 /** Under which prefix everything lies that any attempt of a Job left in the checkpoint and savepoint directories. */
@@ -105,6 +128,11 @@ export function head(job: DesiredJob): { readonly key: DesiredJob["key"]; readon
 
 export function leave(job: DesiredJob, because: string, block?: Block): JobDecision {
   return { ...head(job), kind: "leave", because, ...(block === undefined ? {} : { block }) };
+}
+
+/** Nothing is believed before another look. */
+export function lookAgain(job: DesiredJob, because: string): JobDecision {
+  return { ...head(job), kind: "leave", because, soon: true };
 }
 
 export function wait(job: DesiredJob, block: Block, because: string): JobDecision {

@@ -147,13 +147,21 @@ function settle(status: JobStatus, settlement: Settlement, { now }: StatusContex
       const lastSavepoint = savepointOf(operation, settlement.uri, "Suspend", now);
       return { ...rest, flinkJobState: "Finished", suspended: true, requestedRpus: 0, ...lastSavepoint };
     }
+    case "finalized": {
+      const { savepoint, uri, drained } = settlement;
+      return {
+        ...rest,
+        flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }),
+        finalized: { savepoint, uri, drained },
+      };
+    }
     case "abandoned":
       return rest;
     case "finished":
       return { ...rest, flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }) };
     case "buried": {
       const { restorePoint } = settlement;
-      const { suspended: _suspended, ...kept } = rest;
+      const { suspended: _suspended, finalized: _finalized, ...kept } = rest;
       const deleted = { at: formatTime(now), ...(restorePoint === undefined ? {} : { restorePoint }) };
       return { ...kept, phase: "Deleting", flinkJobState: shownState(rest.flinkJobState, { kind: "deleted" }), deleted };
     }
@@ -169,7 +177,7 @@ function startedStatus(
   now: number,
 ): JobStatus {
   const { flinkJobId, cluster, flinkVersion, rpus, run, restoredFrom, announcedAt } = settlement;
-  const { suspended: _suspended, startedFrom: _startedFrom, checkpointed, ...kept } = rest;
+  const { suspended: _suspended, finalized: _finalized, startedFrom: _startedFrom, checkpointed, ...kept } = rest;
   const isNewRun = run !== rest.run;
   // An attempt that ended without a checkpoint of its own counts; one that took any starts the count anew.
   const isRepeat = !isNewRun && rest.flinkJobId !== undefined && operation?.kind === "start";
@@ -188,7 +196,9 @@ function startedStatus(
     startedAt: announcedAt,
     restarts,
     ...(restoredFrom === undefined ? {} : { startedFrom: restoredFrom }),
-    ...(operation?.kind === "stop" && restoredFrom !== undefined ? savepointOf(operation, restoredFrom.uri, "Rescale", now) : {}),
+    ...(operation?.kind === "stop" && restoredFrom !== undefined
+      ? savepointOf(operation, restoredFrom.uri, operation.purpose === "migrate" ? "Migrate" : "Rescale", now)
+      : {}),
   };
 }
 
@@ -219,7 +229,7 @@ function withState(status: JobStatus, seen: JobSeen | undefined, decision: JobDe
 
 function stateOf(status: JobStatus, seen: JobSeen, decision: JobDecision): SeenJobState {
   const { operation } = status;
-  if (operation?.kind === "stop" && operation.purpose === "rescale") return { kind: "stopping-to-restart" };
+  if (operation?.kind === "stop" && operation.next !== undefined) return { kind: "stopping-to-restart" };
   // What is stopped for good says so when its savepoint is there, and not by Flink's word in between.
   if (operation?.kind === "stop" || operation?.kind === "cancel") return { kind: "not-seen" };
   if (operation?.kind === "start" && status.flinkJobId !== undefined) return { kind: "vanished" };

@@ -166,6 +166,7 @@ function describeSource(config: Config, snapshot: Snapshot, desired: Desired) {
 function flinkJobIdsOf(update: StatusUpdate): ReadonlySet<string> {
   const ids = new Set<string>();
   for (const record of update.records.values()) {
+    if (record.kind === "Savepoint" && record.status.operation !== undefined) ids.add(record.status.operation.triggerId);
     if (record.kind !== "Job") continue;
     const { flinkJobId, operation } = record.status;
     for (const id of [flinkJobId, operation?.flinkJobId, operation?.kind === "stop" ? operation.next?.flinkJobId : undefined])

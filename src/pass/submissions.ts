@@ -31,11 +31,14 @@ export type SubmissionSeen =
   /** The answer was lost: the job may yet appear, since the program's `main` may still be at work. */
   | ({ readonly kind: "unknown" } & Tried);
 
-/** What is known in this process of a stop, a cancellation or a rescale that was asked for; `announcedAt` tells operations apart. */
+/** What is known in this process of a stop, a savepoint, a cancellation or a rescale that was asked for; `announcedAt` tells operations apart. */
 export type StepSeen = { readonly announcedAt: string } & (
   | { readonly kind: "under-way" }
   /** Stopped, and this savepoint is complete. */
   | { readonly kind: "stopped"; readonly uri: string }
+  /** A savepoint was taken while the job goes on. */
+  | { readonly kind: "taken"; readonly uri: string }
+  | { readonly kind: "disposed" }
   | { readonly kind: "cancelled" }
   | { readonly kind: "rescale-asked" }
   /** Nothing happened to the job. */

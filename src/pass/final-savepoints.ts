@@ -1,0 +1,147 @@
+import { countOf } from "../common/text.ts";
+import { siblingKey, type ResourceKey } from "../model/resource.ts";
+import { artifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
+import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
+import type { Observed } from "./observed.ts";
+import { place, takeSlots, type SlotLedger } from "./place.ts";
+
+/** A Final Savepoint that is declared for a Job and not Ready yet. */
+export interface FinalRequest {
+  readonly name: string;
+  readonly drain: boolean;
+  /** Why the Job is not stopped for it yet; undefined when all that wait for it could start. */
+  readonly held: string | undefined;
+}
+
+export interface FinalsInput {
+  readonly desired: Desired;
+  readonly observed: Observed;
+  readonly view: ArtifactsInView;
+  readonly slots: SlotLedger;
+  /** A document whose identity cannot be read. */
+  readonly unreadable: string | undefined;
+}
+
+/** What a Job that waits for a Savepoint gets: its state, or the reason why it waits on. */
+export type InitialState =
+  | { readonly kind: "none" }
+  | { readonly kind: "ready"; readonly uri: string; readonly allowNonRestoredState: boolean }
+  | { readonly kind: "waits"; readonly because: string };
+
+/** For every Job that a declared Final Savepoint names: what is asked of it. Nothing healthy is stopped on a hope. Pure. */
+export function findFinalRequests(input: FinalsInput): ReadonlyMap<ResourceKey, FinalRequest> {
+  const requests = new Map<ResourceKey, FinalRequest>();
+  for (const savepoint of input.desired.savepoints) {
+    if (savepoint.declared.kind !== "declared" || savepoint.record?.status.uri !== undefined) continue;
+    const { spec } = savepoint.declared.manifest;
+    if (spec.type !== "Final") continue;
+    const held = whyHeld(savepoint, siblingKey(savepoint.id, "Job", spec.job), input);
+    requests.set(siblingKey(savepoint.id, "Job", spec.job), {
+      name: savepoint.id.name,
+      drain: spec.shutdownMethod === "Drain",
+      held,
+    });
+  }
+  return requests;
+}
+
+/** The Savepoint that a new Job is to start from. */
+export function initialStateOf(job: DesiredJob, desired: Desired): InitialState {
+  if (job.declared.kind !== "declared") return { kind: "none" };
+  const { initialState } = job.declared.manifest.spec;
+  if (initialState === undefined) return { kind: "none" };
+  const key = siblingKey(job.id, "Savepoint", initialState.savepoint);
+  const savepoint = desired.savepoints.find((candidate) => candidate.key === key);
+  const uri = savepoint?.record?.status.phase === "Ready" ? savepoint.record.status.uri : undefined;
+  if (uri !== undefined) return { kind: "ready", uri, allowNonRestoredState: initialState.allowNonRestoredState };
+  const isThere = savepoint !== undefined && savepoint.declared.kind !== "absent";
+  const because = isThere
+    ? `waits for Savepoint ${initialState.savepoint}`
+    : `waits for Savepoint ${initialState.savepoint}: no such Savepoint is declared in this zone and project`;
+  return { kind: "waits", because };
+}
+
+function whyHeld(savepoint: DesiredSavepoint, jobKey: ResourceKey, input: FinalsInput): string | undefined {
+  if (input.unreadable !== undefined) return input.unreadable;
+  const { zone, project } = savepoint.id;
+  const isNear = ({ id }: { readonly id: DesiredJob["id"] }): boolean => id.zone === zone && id.project === project;
+  const { jobs, artifacts, savepoints } = input.desired;
+  const broken = [...jobs, ...artifacts, ...savepoints].find((near) => isNear(near) && near.declared.kind === "broken");
+  if (broken !== undefined)
+    return `the manifest of ${broken.id.kind} ${broken.id.name} has problems, and it may be one that this is about`;
+  const lost = jobs.find((job) => isNear(job) && namesUndeclared(job, savepoints));
+  if (lost !== undefined) return `Job ${lost.id.name} names a Savepoint that is not declared, and it may mean this one`;
+  return whyWaitersCannotStart(savepoint, jobKey, input);
+}
+
+function namesUndeclared(job: DesiredJob, savepoints: readonly DesiredSavepoint[]): boolean {
+  const name = nameOfInitialState(job);
+  if (name === undefined) return false;
+  const key = siblingKey(job.id, "Savepoint", name);
+  return !savepoints.some((candidate) => candidate.key === key && candidate.declared.kind === "declared");
+}
+
+/** All that wait for it have to fit at once, with the slots that its own Job gives back. */
+function whyWaitersCannotStart(
+  savepoint: DesiredSavepoint,
+  jobKey: ResourceKey,
+  { desired, observed, view, slots }: FinalsInput,
+): string | undefined {
+  const own = desired.jobs.find(({ key }) => key === jobKey)?.record;
+  let ledger = slots;
+  if (own?.status.cluster !== undefined && own.status.requestedRpus !== undefined) {
+    ledger = takeSlots(ledger, { zone: own.id.zone, name: own.status.cluster.name }, -own.status.requestedRpus);
+  }
+  for (const job of desired.jobs) {
+    if (job.declared.kind !== "declared" || job.record?.status.flinkJobId !== undefined) continue;
+    if (
+      nameOfInitialState(job) !== savepoint.id.name ||
+      job.id.zone !== savepoint.id.zone ||
+      job.id.project !== savepoint.id.project
+    )
+      continue;
+    const { spec } = job.declared.manifest;
+    if (spec.rpus === 0) return `Job ${job.id.name} waits for it and has 0 rpus`;
+    const artifact = artifactForJob(spec, siblingKey(job.id, "Artifact", spec.artifact), view);
+    if (artifact.kind === "not-ready") return `Job ${job.id.name} could not start from it: ${artifact.because}`;
+    const placement = place({ zone: job.id.zone, flinkVersion: spec.flinkVersion, slots: spec.rpus }, observed.clusters, ledger);
+    if (placement.kind === "not-placed") return `Job ${job.id.name} could not start from it: ${placement.because}`;
+    ledger = placement.left;
+  }
+  return undefined;
+}
+
+/** Whether a Job that a Final Savepoint stopped may come back: the upgrade was reverted. Undefined: yes; else what stands against it. */
+export function whyNotBack(
+  job: DesiredJob,
+  finalized: { readonly savepoint: string; readonly uri: string; readonly drained: boolean },
+  desired: Desired,
+): string | undefined {
+  const key = siblingKey(job.id, "Savepoint", finalized.savepoint);
+  if (finalized.drained) return `the Final Savepoint ${finalized.savepoint} drained it, and what it left is not for resuming`;
+  if (desired.savepoints.some((candidate) => candidate.key === key && candidate.declared.kind !== "absent"))
+    return `the Final Savepoint ${finalized.savepoint} stopped it`;
+  const followers = desired.jobs.filter((other) => other.key !== job.key && isFollower(other, job, finalized));
+  if (followers.length > 0)
+    return `${countOf(followers.length, "Job")} went on from its Final Savepoint and ${followers.length === 1 ? "is" : "are"} not gone: ${followers.map(({ id }) => id.name).join(", ")}`;
+  return undefined;
+}
+
+function isFollower(
+  other: DesiredJob,
+  job: DesiredJob,
+  finalized: { readonly savepoint: string; readonly uri: string },
+): boolean {
+  if (other.id.zone !== job.id.zone || other.id.project !== job.id.project) return false;
+  if (other.declared.kind === "declared" && nameOfInitialState(other) === finalized.savepoint) return true;
+  const { record } = other;
+  if (record === undefined || record.status.deleted !== undefined) return false;
+  return (
+    record.spec.initialState?.savepoint === finalized.savepoint &&
+    (record.status.flinkJobId !== undefined || record.status.operation !== undefined)
+  );
+}
+
+function nameOfInitialState(job: DesiredJob): string | undefined {
+  return job.declared.kind === "declared" ? job.declared.manifest.spec.initialState?.savepoint : undefined;
+}
