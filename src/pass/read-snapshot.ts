@@ -14,6 +14,7 @@ import {
   otherEntryProblem,
   parseManifests,
   type ManifestFile,
+  type ParsedFile,
   type OtherEntry,
 } from "../model/parse-manifests.ts";
 import type { Manifest } from "../model/manifest.ts";
@@ -118,7 +119,7 @@ export class SnapshotReader {
   async #readCommit(oid: string, signal: AbortSignal): Promise<ReadCommit> {
     const commit = await this.#manifests.readCommit(oid, signal);
     const matching = new Set(commit.files.filter((file) => matchesPaths(file.path, this.#paths)));
-    const files: ManifestFile[] = [];
+    const files: (ManifestFile | ParsedFile)[] = [];
     const others: Problem[] = [];
     for (const file of matching) {
       const found = await this.#readManifest(file, signal);
@@ -132,10 +133,12 @@ export class SnapshotReader {
     return { commit, digest, parsed, entries: new Map(commit.files.map((file) => [file.path, file])) };
   }
 
-  /** The file, or what stands there instead of one that could be read. */
-  async #readManifest(file: TreeFile, signal: AbortSignal): Promise<ManifestFile | OtherEntry> {
+  /** The file, what it said when it was parsed before, or what stands there instead of one that could be read. */
+  async #readManifest(file: TreeFile, signal: AbortSignal): Promise<ManifestFile | ParsedFile | OtherEntry> {
     if (!file.readableName) return "unreadable-name";
     if (file.kind !== "file") return file.kind;
+    const parsed = this.#cache.find(file);
+    if (parsed !== undefined) return parsed;
     const blob = await this.#manifests.readBlob(file.blob, MAX_MANIFEST_BYTES, signal);
     return blob.kind === "too-large" ? "too-large" : { path: file.path, blob: file.blob, content: blob.content };
   }
