@@ -12,7 +12,7 @@ import { buildSubmission } from "./build-submission.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
-import { place, type SlotLedger } from "./place.ts";
+import { place, type Placement, type SlotLedger } from "./place.ts";
 
 /** Attempts that fail before they run follow each other ever more slowly, also when the daemon that made them is gone. */
 const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
@@ -68,10 +68,11 @@ function decideFirstStart(job: DesiredJob, manifest: JobManifest, context: JobCo
     const because = `spec.initialStateRef: starting from a Savepoint is not yet acted on, so the job waits for ${manifest.spec.initialState.savepoint}`;
     return wait(job, started("InitialStateNotReady"), because);
   }
-  if (context.artifact.kind === "not-ready") return wait(job, started(context.artifact.reason), context.artifact.because);
   const wish = { zone: job.id.zone, flinkVersion: manifest.spec.flinkVersion, slots: manifest.spec.rpus };
   const placement = place(wish, context.observed.clusters, context.slots);
-  if (placement.kind === "not-placed") return wait(job, { condition: "Placed", reason: placement.reason }, placement.because);
+  if (placement.kind === "not-placed" && placement.reason === "NoZone") return notPlaced(job, placement); // it has no Artifact either
+  if (context.artifact.kind === "not-ready") return wait(job, started(context.artifact.reason), context.artifact.because);
+  if (placement.kind === "not-placed") return notPlaced(job, placement);
   const operation = announce(job, manifest, placement.cluster, context);
   const submission = buildSubmission(job, manifest.spec, operation, context.artifact.frozen, placement.cluster);
   const because = `it is declared and ${placement.cluster.name} has the ${countOf(manifest.spec.rpus, "slot")} that it needs`;
@@ -261,6 +262,10 @@ function leave(job: DesiredJob, because: string): JobDecision {
 
 function wait(job: DesiredJob, block: Block, because: string): JobDecision {
   return { ...head(job), kind: "wait", block, because };
+}
+
+function notPlaced(job: DesiredJob, { reason, because }: Placement & { readonly kind: "not-placed" }): JobDecision {
+  return wait(job, { condition: "Placed", reason }, because);
 }
 
 function awaitOutcome(job: DesiredJob, operation: StartOperation, block: Block | undefined, because: string): JobDecision {
