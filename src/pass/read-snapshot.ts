@@ -54,6 +54,7 @@ export class SnapshotReader {
   #current: ReadCommit | undefined;
   #status: StatusView | undefined;
   #statusIsOld = true;
+  #written: StatusSnapshot | undefined;
   #trouble: string | undefined;
 
   constructor(options: {
@@ -88,9 +89,9 @@ export class SnapshotReader {
     this.#statusIsOld = true;
   }
 
-  /** What this process just wrote is what it would read. */
-  wroteStatus(status: StatusView): void {
-    this.#status = status;
+  /** What this process just wrote is what it would read. It is parsed with the next `read`: what was announced comes first. */
+  wroteStatus(written: StatusSnapshot): void {
+    this.#written = written;
     this.#statusIsOld = false;
   }
 
@@ -100,6 +101,8 @@ export class SnapshotReader {
   }
 
   async read(signal: AbortSignal): Promise<SnapshotRead> {
+    if (this.#written !== undefined) this.#status = buildStatusView(this.#written, this.#status);
+    this.#written = undefined;
     if (this.#head === undefined) await this.poll(signal);
     try {
       if (this.#head?.kind === "at" && this.#current?.commit.oid !== this.#head.oid)
