@@ -168,7 +168,7 @@ export class Actions {
     const random = (): number => clock.random();
     switch (outcome.kind) {
       case "accepted":
-        return { kind: "accepted" };
+        return { kind: "accepted", acceptedAtMs: clock.now() };
       case "refused": {
         const retryAtMs = outcome.curable
           ? clock.now() + retryDelayMs(failures, REFUSED_DELAY, random)

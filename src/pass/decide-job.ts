@@ -1,6 +1,7 @@
 import { formatTime } from "../common/clock.ts";
 import { retryDelayMs } from "../common/retry-delay.ts";
 import { countOf } from "../common/text.ts";
+import { JOB_ID_SPENT } from "../flink/submit.ts";
 import { clusterRef, hasEnded, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
 import { flinkJobId, isOurs, parseFlinkJobId, resourceDigits } from "../model/flink-job-id.ts";
@@ -12,10 +13,13 @@ import { buildSubmission } from "./build-submission.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
+import type { SubmissionSeen } from "./submissions.ts";
 import { place, type Placement, type SlotLedger } from "./place.ts";
 
 /** Attempts that fail before they run follow each other ever more slowly, also when the daemon that made them is gone. */
 const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
+/** Flink lists a job as soon as it took it; one that is not listed after so long has ended, and is forgotten. */
+const LISTED_WITHIN_MS = 60_000;
 
 /** Everything besides the Job itself that its next step depends on. */
 export interface JobContext {
@@ -90,17 +94,8 @@ function continueStart(job: DesiredJob, record: JobRecord, operation: StartOpera
   if (seen.cluster.incarnation !== operation.cluster.incarnation && !seen.cluster.highAvailability) {
     return decideAfterRestart(job, operation, seen.cluster, context);
   }
-  if (submission?.kind === "accepted") {
-    return awaitOutcome(job, operation, undefined, "Flink accepted it; the cluster does not list it yet");
-  }
-  if (submission?.kind === "unknown" && context.now < submission.retryAtMs) {
-    const because = `the answer to its submission was lost (${submission.because}); looking whether it runs`;
-    return awaitOutcome(job, operation, started("OutcomeUnknown"), because);
-  }
-  if (submission?.kind === "refused") {
-    if (isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
-    if (context.now < submission.retryAtMs) return awaitOutcome(job, operation, started(submission.reason), submission.because);
-  }
+  const told = submission === undefined ? undefined : decideBySubmission(job, record, operation, submission, context);
+  if (told !== undefined) return told;
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, started(bytes.reason), bytes.because);
   const again = buildSubmission(job, record.spec, operation, bytes.frozen, seen.cluster);
@@ -111,6 +106,39 @@ function continueStart(job: DesiredJob, record: JobRecord, operation: StartOpera
     operation,
     submission: again,
   };
+}
+
+/** What follows from how our own submission went; undefined when it is due again. The cluster answers and does not list the job. */
+function decideBySubmission(
+  job: DesiredJob,
+  record: JobRecord,
+  operation: StartOperation,
+  submission: Exclude<SubmissionSeen, { readonly kind: "under-way" }>,
+  context: JobContext,
+): JobDecision | undefined {
+  switch (submission.kind) {
+    case "accepted":
+      if (context.now >= submission.acceptedAtMs + LISTED_WITHIN_MS) return endedUnseen(job, operation);
+      return awaitOutcome(job, operation, undefined, "Flink accepted it; the cluster does not list it yet");
+    case "unknown": {
+      if (context.now >= submission.retryAtMs) return undefined;
+      const because = `the answer to its submission was lost (${submission.because}); looking whether it runs`;
+      return awaitOutcome(job, operation, started("OutcomeUnknown"), because);
+    }
+    case "refused":
+      if (submission.reason === JOB_ID_SPENT) return endedUnseen(job, operation);
+      if (isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
+      if (context.now >= submission.retryAtMs) return undefined;
+      return awaitOutcome(job, operation, started(submission.reason), submission.because);
+    default:
+      return submission satisfies never;
+  }
+}
+
+/** It may have had state, so nothing of it is started again. */
+function endedUnseen(job: DesiredJob, operation: StartOperation): JobDecision {
+  const because = `attempt ${operation.attempt} ran and ended while nobody looked, and Flink has forgotten it; bringing it back is not yet acted on, so declare a Job with a new name to run it anew`;
+  return awaitOutcome(job, operation, started("EndedUnseen"), because);
 }
 
 /** The id is listed: it was accepted, or it failed before it ever ran and the id is spent. */

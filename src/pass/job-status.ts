@@ -109,7 +109,8 @@ function settle(record: JobRecord, seen: JobSeen | undefined, decision: JobDecis
 
 function withState(status: JobStatus, seen: JobSeen | undefined): JobStatus {
   if (status.phase === "Pending" || seen === undefined) return status;
-  const flinkJobState = shownState(status.flinkJobState, stateOf(seen));
+  // What Flink shows on the way from one JobManager to another tells nothing; the first state is before all others.
+  const flinkJobState = shownState(status.flinkJobState, stateOf(seen)) || "Initializing";
   const reached = seen.kind === "listed" ? seen.job.detail?.parallelism : undefined;
   return { ...status, flinkJobState, ...(reached === undefined || reached === 0 ? {} : { parallelism: reached }) };
 }

@@ -19,7 +19,7 @@ export interface Submission {
 /** What is known in this process of a submission that was made. */
 export type SubmissionSeen =
   | { readonly kind: "under-way" }
-  | { readonly kind: "accepted" }
+  | { readonly kind: "accepted"; readonly acceptedAtMs: number }
   /** Flink said no, and nothing runs under this id. */
   | {
       readonly kind: "refused";
