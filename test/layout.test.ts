@@ -20,6 +20,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "config/read-file.ts": ["disk"],
   "flink/file-folders.ts": ["disk"],
   "flink/multipart.ts": ["disk"],
+  "flink/s3-folders.ts": ["network"],
   "flink/transport.ts": ["network"],
   "git/http-transport.ts": ["network"],
   "main.ts": ["process"],

@@ -30,17 +30,12 @@ function buildProgram(io: Io, finish: (result: ExitStatus) => void): Command {
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
     .showHelpAfterError("(--help shows what there is)");
-  const config = (): Option =>
-    new Option("--config <file>", "the daemon's configuration, see config/penstock.yaml").makeOptionMandatory();
-  const output = (): Option =>
-    new Option("--output <form>", "for people or for programs").choices(["text", "json"]).default("text");
-
   program
     .command("run")
     .description(
       "The daemon: pulls the repository, starts what is declared, commits the status back. Ends on Ctrl-C and SIGTERM.",
     )
-    .addOption(config())
+    .addOption(configOption())
     .option("--once", "end as soon as nothing more can happen without a change outside", false)
     .option("--timeout <duration>", "with --once: end after this time at the latest", "10m")
     .addHelpText(
@@ -54,7 +49,7 @@ function buildProgram(io: Io, finish: (result: ExitStatus) => void): Command {
     .description("Checks the manifests of a repository's folder, or single files, without any network.")
     .argument("[paths...]", "folders or files; the current folder when none is given")
     .option("--watch", "check again after each change, until Ctrl-C", false)
-    .addOption(output())
+    .addOption(outputOption())
     .addHelpText("after", "\nExit status: 0 no problems; 1 problems; 2 trouble.")
     .action(async (paths: string[], options: ValidateOptions) => finish(await validate(io, paths, options)));
 
@@ -62,10 +57,18 @@ function buildProgram(io: Io, finish: (result: ExitStatus) => void): Command {
     .command("status")
     .description("Shows the status branch: every resource, or one in detail.")
     .argument("[name]", "a resource's name, or project/name")
-    .addOption(config())
-    .addOption(output())
+    .addOption(configOption())
+    .addOption(outputOption())
     .addHelpText("after", "\nExit status: 0 all is well; 1 something is unhealthy; 2 trouble.")
     .action(async (name: string | undefined, options: StatusOptions) => finish(await status(io, name, options)));
 
   return program;
+}
+
+function configOption(): Option {
+  return new Option("--config <file>", "the daemon's configuration, see config/penstock.yaml").makeOptionMandatory();
+}
+
+function outputOption(): Option {
+  return new Option("--output <form>", "for people or for programs").choices(["text", "json"]).default("text");
 }

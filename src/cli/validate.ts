@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { join, relative, resolve } from "node:path";
-import { watch } from "chokidar";
+import { watch, type FSWatcher } from "chokidar";
 import { formatProblem, sortProblems, type Problem } from "../common/problem.ts";
 import { messageOf } from "../common/errors.ts";
 import { countOf } from "../common/text.ts";
@@ -17,10 +18,8 @@ const SETTLE_MS = 100;
 /** Problems of folders or single files, without any network. With `--watch` again after each change, until it is stopped. */
 export async function validate(io: Io, paths: readonly string[], options: ValidateOptions): Promise<ExitStatus> {
   const places = paths.length === 0 ? ["."] : paths;
-  const status = await validateOnce(io, places, options);
-  if (!options.watch || status === 2) return status;
-  await watchPlaces(io, places, async () => void (await validateOnce(io, places, options)));
-  return 0;
+  const check = async (): Promise<ExitStatus> => validateOnce(io, places, options);
+  return options.watch ? watchPlaces(io, places, check) : check();
 }
 
 async function validateOnce(io: Io, places: readonly string[], options: ValidateOptions): Promise<ExitStatus> {
@@ -61,7 +60,8 @@ function report(io: Io, problems: readonly Problem[], files: number, resources: 
   else printLine(io.stdout, paint(io, io.stdout, "red", `${countOf(problems.length, "problem")}, ${where}`));
 }
 
-async function watchPlaces(io: Io, places: readonly string[], again: () => Promise<void>): Promise<void> {
+/** Watching begins before the first check, so that no change between the two goes unseen. */
+async function watchPlaces(io: Io, places: readonly string[], check: () => Promise<ExitStatus>): Promise<ExitStatus> {
   const watcher = watch(
     places.map((place) => resolve(io.folder, place)),
     {
@@ -70,21 +70,40 @@ async function watchPlaces(io: Io, places: readonly string[], again: () => Promi
       awaitWriteFinish: { stabilityThreshold: SETTLE_MS, pollInterval: SETTLE_MS / 2 },
     },
   );
-  printLine(io.stderr, paint(io, io.stderr, "gray", "watching for changes; Ctrl-C ends it"));
+  try {
+    await once(watcher, "ready", { signal: io.stop });
+    if ((await check()) === 2) return 2;
+    printLine(io.stderr, paint(io, io.stderr, "gray", "watching for changes; Ctrl-C ends it"));
+    await checkAfterEachChange(watcher, check, io.stop);
+    return 0;
+  } catch (error) {
+    if (io.stop.aborted) return 0;
+    printLine(io.stderr, `changes cannot be watched: ${messageOf(error)}`);
+    return 2;
+  } finally {
+    await watcher.close();
+  }
+}
+
+/** Until the signal is aborted; throws when the watcher fails. Changes that come while a check is under way share the next one. */
+async function checkAfterEachChange(watcher: FSWatcher, check: () => Promise<ExitStatus>, stop: AbortSignal): Promise<void> {
+  const { promise: ended, resolve: end, reject } = Promise.withResolvers<void>();
   let running: Promise<void> = Promise.resolve();
   let queued = false;
+  const checkNext = async (before: Promise<void>): Promise<void> => {
+    await before;
+    queued = false;
+    if (!stop.aborted) await check();
+  };
+  watcher.on("error", reject);
   watcher.on("all", () => {
     if (queued) return;
     queued = true;
-    running = running.then(async () => {
-      queued = false;
-      await again();
-    });
+    running = checkNext(running);
+    running.catch(reject);
   });
-  const { promise, resolve: stopped } = Promise.withResolvers<void>();
-  if (io.stop.aborted) stopped();
-  io.stop.addEventListener("abort", () => stopped(), { once: true });
-  await promise;
-  await watcher.close();
+  stop.addEventListener("abort", () => end(), { once: true });
+  if (stop.aborted) end();
+  await ended;
   await running;
 }

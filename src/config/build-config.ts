@@ -5,7 +5,15 @@ import { fieldName } from "../common/schema-problems.ts";
 import { Secret } from "../common/secrets.ts";
 import { parseDurationMs, parseSizeBytes } from "../common/units.ts";
 import type { YamlPath } from "../common/yaml-file.ts";
-import type { BasicCredentials, ClusterConfig, Config, MavenRepositoryConfig, TlsConfig, ZoneConfig } from "./config.ts";
+import type {
+  BasicCredentials,
+  ClusterConfig,
+  Config,
+  MavenRepositoryConfig,
+  S3Config,
+  TlsConfig,
+  ZoneConfig,
+} from "./config.ts";
 import type { ConfigValue } from "./config-schema.ts";
 
 /** What the settings refer to, by the name of the option that names it, such as `repository.credentials.passwordFile`. */
@@ -13,6 +21,8 @@ export type Contents = ReadonlyMap<string, string>;
 
 export interface Surroundings {
   readonly proxy: ProxySettings;
+  /** For buckets of which the settings do not say it. */
+  readonly aws: AwsSurroundings;
   /** Where jars are kept when the settings do not say it. */
   readonly defaultCacheDir: string;
   /** Turns a path of the file into an absolute one. */
@@ -36,7 +46,7 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
       maxPackBytes: sizeBytes(repository.maxPackSize),
     },
     status: { branch: status.branch, author: status.author },
-    zones: new Map(Object.entries(settings.zones).map(([name, zone]) => [name, zoneOf(name, zone, contents)])),
+    zones: new Map(Object.entries(settings.zones).map(([name, zone]) => [name, zoneOf(name, zone, contents, surroundings.aws)])),
     policy: {
       paused: settings.policy.paused,
       runtimeUpdates: settings.policy.runtimeUpdates,
@@ -54,6 +64,21 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
     },
     proxy: surroundings.proxy,
     log: { level: settings.log.level },
+  };
+}
+
+/** What other tools for AWS take from the environment as well. */
+export type AwsSurroundings = Partial<Pick<S3Config, "region" | "credentials">>;
+
+export function awsSurroundings(environment: Readonly<Record<string, string | undefined>>): AwsSurroundings {
+  const region = environment["AWS_REGION"] || environment["AWS_DEFAULT_REGION"];
+  const [id, secret, token] = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].map(
+    (name) => environment[name],
+  );
+  const session = token ? { sessionToken: new Secret(token) } : {};
+  return {
+    ...(region ? { region } : {}),
+    ...(id && secret ? { credentials: { accessKeyId: new Secret(id), secretAccessKey: new Secret(secret), ...session } } : {}),
   };
 }
 
@@ -77,15 +102,21 @@ function mavenRepositoryOf(
 
 type ZoneValue = ConfigValue["zones"][string];
 
-function zoneOf(name: string, zone: ZoneValue, contents: Contents): ZoneConfig {
+function zoneOf(name: string, zone: ZoneValue, contents: Contents, aws: AwsSurroundings): ZoneConfig {
   const clusters = Object.entries(zone.clusters).map(([cluster, value]) =>
-    clusterOf(cluster, value, ["zones", name, "clusters", cluster], contents),
+    clusterOf(cluster, value, ["zones", name, "clusters", cluster], contents, aws),
   );
   if (zone.projects === undefined) return { name, clusters };
   return { name, clusters, projects: new Map(Object.entries(zone.projects)) };
 }
 
-function clusterOf(name: string, value: ZoneValue["clusters"][string], path: YamlPath, contents: Contents): ClusterConfig {
+function clusterOf(
+  name: string,
+  value: ZoneValue["clusters"][string],
+  path: YamlPath,
+  contents: Contents,
+  aws: AwsSurroundings,
+): ClusterConfig {
   const basic = credentialsOf(value.basic, [...path, "basic"], contents).credentials;
   const bearer = secretOf([...path, "bearer"], contents);
   const headers = Object.keys(value.headers).map(
@@ -102,6 +133,26 @@ function clusterOf(name: string, value: ZoneValue["clusters"][string], path: Yam
     headers: new Map(headers),
     ...(basic === undefined ? {} : { basic }),
     ...(bearer === undefined ? {} : { bearer }),
+    tls: tlsOf([...path, "tls"], contents),
+    ...(value.s3 === undefined ? {} : { s3: s3Of(value.s3, [...path, "s3"], contents, aws) }),
+  };
+}
+
+function s3Of(
+  value: NonNullable<ZoneValue["clusters"][string]["s3"]>,
+  path: YamlPath,
+  contents: Contents,
+  aws: AwsSurroundings,
+): S3Config {
+  const accessKeyId = secretOf([...path, "accessKeyId"], contents);
+  const secretAccessKey = secretOf([...path, "secretAccessKey"], contents);
+  const written = accessKeyId === undefined || secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey };
+  const credentials = written ?? aws.credentials;
+  return {
+    ...(value.endpoint === undefined ? {} : { endpoint: new URL(value.endpoint) }),
+    region: value.region ?? aws.region ?? "us-east-1",
+    pathStyle: value.pathStyle,
+    ...(credentials === undefined ? {} : { credentials }),
     tls: tlsOf([...path, "tls"], contents),
   };
 }

@@ -68,6 +68,7 @@ const TEXT_RULES: ReadonlyMap<OptionPattern, TextRule> = new Map<OptionPattern, 
   ["timeout", durationProblem],
   ["deleteTimeout", durationProblem],
   ["url", httpUrlProblem],
+  ["endpoint", httpUrlProblem],
   ["username", usernameProblem],
   ["checkpointsDir", directoryProblem],
   ["savepointsDir", directoryProblem],
@@ -136,6 +137,17 @@ function checkGroup({ pattern, path, schema }: WrittenOption, group: Readonly<Re
   }
   if (pattern === "zones.*.clusters.*") checkAuthorization(path, group, report);
   if (pattern.endsWith(".headers")) checkHeaders(path, group, report);
+  if (pattern.endsWith(".s3")) checkAccessKey(path, group, report);
+}
+
+/** One half of an access key is none. */
+function checkAccessKey(path: YamlPath, s3: Readonly<Record<string, unknown>>, report: Report): void {
+  const writtenFor = (option: string): string | undefined =>
+    [`${option}File`, `${option}Env`].find((key) => Object.hasOwn(s3, key));
+  const [id, secret] = [writtenFor("accessKeyId"), writtenFor("secretAccessKey")];
+  if (id !== undefined && secret === undefined)
+    report([...path, id], "needs secretAccessKeyFile or secretAccessKeyEnv beside it");
+  if (secret !== undefined && id === undefined) report([...path, secret], "needs accessKeyIdFile or accessKeyIdEnv beside it");
 }
 
 /** All of them end up in one header. */

@@ -134,6 +134,34 @@ const status = {
   },
 } as const;
 
+const s3 = {
+  type: "object",
+  additionalProperties: false,
+  description:
+    "For checkpoints and savepoints on S3: without it the daemon cannot list them there. {} is enough on a machine with a role.",
+  properties: {
+    endpoint: {
+      ...text,
+      description: "Address of the service, if it is not Amazon's own for the region. Without credentials.",
+      examples: ["https://minio.example.com"],
+    },
+    region: { ...text, description: "Region of the buckets. Without it: $AWS_REGION, $AWS_DEFAULT_REGION, or us-east-1." },
+    pathStyle: {
+      type: "boolean",
+      default: false,
+      description: "Send the bucket's name in the path and not in the host's name, as most services other than Amazon's want it.",
+    },
+    accessKeyIdFile: {
+      ...text,
+      description: "File that holds the id of an access key that may list the buckets; needs its secret.",
+    },
+    accessKeyIdEnv: { ...text, description: "Environment variable that holds that id, instead of a file." },
+    secretAccessKeyFile: { ...text, description: "File that holds the secret of the access key." },
+    secretAccessKeyEnv: { ...text, description: "Environment variable that holds that secret, instead of a file." },
+    tls: { ...tls, description: "For services with a certificate of one's own, or that ask for one." },
+  },
+} as const;
+
 const cluster = {
   type: "object",
   additionalProperties: false,
@@ -184,6 +212,7 @@ const cluster = {
     bearerFile: { ...text, description: "File that holds a token, sent as `Authorization: Bearer …`." },
     bearerEnv: { ...text, description: "Environment variable that holds that token, instead of a file." },
     tls: { ...tls, description: "For clusters with a certificate of one's own, or that ask for one." },
+    s3,
   },
 } as const;
 

@@ -65,6 +65,19 @@ export interface ClusterConfig {
   readonly basic?: BasicCredentials;
   readonly bearer?: Secret;
   readonly tls: TlsConfig;
+  /** How to list directories on S3; without it they are not. */
+  readonly s3?: S3Config;
+}
+
+export interface S3Config {
+  /** Undefined: Amazon's own for the region. */
+  readonly endpoint?: URL;
+  readonly region: string;
+  /** The bucket's name in the path and not in the host's name. */
+  readonly pathStyle: boolean;
+  /** Undefined: what the AWS SDK finds on this machine, such as the role of an instance. */
+  readonly credentials?: { readonly accessKeyId: Secret; readonly secretAccessKey: Secret; readonly sessionToken?: Secret };
+  readonly tls: TlsConfig;
 }
 
 export interface PolicyConfig {

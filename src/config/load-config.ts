@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import { type Problem, sortProblems } from "../common/problem.ts";
 import { oneLine } from "../common/text.ts";
 import { parseYamlFile, type YamlDocument } from "../common/yaml-file.ts";
-import { buildConfig, defaultCacheDir } from "./build-config.ts";
+import { awsSurroundings, buildConfig, defaultCacheDir } from "./build-config.ts";
 import type { Config } from "./config.ts";
 import { readFileAtMost } from "./read-file.ts";
 import { readProxies } from "./read-proxies.ts";
@@ -53,7 +53,8 @@ export async function loadConfig(path: string, environment: Environment, signal?
   const problems = [...proxies.problems, ...parsed.problems, ...read.problems];
   if (problems.length > 0) return invalid(problems, files);
 
-  const surroundings = { proxy: proxies.proxy, defaultCacheDir: defaultCacheDir(environment), resolvePath };
+  const aws = awsSurroundings(environment);
+  const surroundings = { proxy: proxies.proxy, aws, defaultCacheDir: defaultCacheDir(environment), resolvePath };
   return {
     kind: "loaded",
     config: buildConfig(validated.settings, read.contents, surroundings),

@@ -16,8 +16,9 @@ import {
 } from "./cluster-seen.ts";
 import { supportsResourceRequirements } from "./cluster-version.ts";
 import type { FlinkClient } from "./flink-client.ts";
+import type { Folders } from "./folders.ts";
 import type { FlinkConfig, FlinkJobSummary, JobManagerConfig } from "./responses.ts";
-import { byAge, listRestorePoints } from "./restore-directories.ts";
+import { byAge, findSavepoint, listRestorePoints, type SavepointFound } from "./restore-directories.ts";
 
 export interface LookRequest {
   /** What was seen is good enough when it is not older than this. */
@@ -73,6 +74,7 @@ export class Cluster {
   readonly config: ClusterConfig;
   readonly client: FlinkClient;
   readonly #instance: string;
+  readonly #s3: Folders | undefined;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #details = new Map<string, KnownDetail>();
@@ -89,11 +91,14 @@ export class Cluster {
     readonly instance: string;
     readonly clock: Clock;
     readonly log: Log;
+    /** Without it directories on S3 cannot be listed. Not closed by the cluster. */
+    readonly s3?: Folders;
   }) {
     this.zone = options.zone;
     this.config = options.config;
     this.client = options.client;
     this.#instance = options.instance;
+    this.#s3 = options.s3;
     this.#clock = options.clock;
     this.#log = options.log.child({ cluster: options.config.name });
   }
@@ -130,6 +135,11 @@ export class Cluster {
   /** What the cluster's directories hold of this instance. Without directories no checkpoint outlives its JobManager, so there is none. */
   async readRestorePoints(prefix: string, signal: AbortSignal): Promise<RestorePointsSeen> {
     return this.#restorePointsOf(prefix, await this.#readIdentity(false, signal), signal);
+  }
+
+  /** The complete savepoint in the target directory of one operation. */
+  async findSavepoint(targetDirectory: string, signal: AbortSignal): Promise<SavepointFound> {
+    return findSavepoint(targetDirectory, signal, this.#s3);
   }
 
   #knownFor(request: LookRequest): ClusterSeen | undefined {
@@ -300,7 +310,7 @@ export class Cluster {
   async #restorePointsOf(prefix: string, identity: Identity, signal: AbortSignal): Promise<RestorePointsSeen> {
     const { checkpointsDir, savepointsDir } = this.#directories(identity);
     const dirs = new Set([checkpointsDir, savepointsDir].filter((dir) => dir !== undefined));
-    const lists = await Promise.all([...dirs].map(async (dir) => listRestorePoints(dir, prefix, signal)));
+    const lists = await Promise.all([...dirs].map(async (dir) => listRestorePoints(dir, prefix, signal, this.#s3)));
     for (const list of lists) if (list.kind === "cannot-list") return { kind: "cannot-tell", because: list.because };
     const entries = lists.flatMap((list) => (list.kind === "listed" ? list.entries : []));
     return { kind: "listed", entries: entries.sort(byAge) };

@@ -3,6 +3,7 @@ import { compareText } from "../common/problem.ts";
 import { oneLine } from "../common/text.ts";
 import { fileFolders, isFileUri } from "./file-folders.ts";
 import { parentOf, type Folders } from "./folders.ts";
+import { isS3Uri } from "./s3-folders.ts";
 
 /** A checkpoint or savepoint that is complete: its `_metadata` is there. */
 export type RestorePointEntry =
@@ -46,14 +47,15 @@ export async function listRestorePoints(
   dirUri: string,
   flinkJobIdPrefix: string,
   signal: AbortSignal,
+  s3?: Folders,
 ): Promise<RestoreDirectory> {
-  const read = await reading(dirUri, signal, async (folders, root) => listRoot(folders, root, flinkJobIdPrefix, signal));
+  const read = await reading(dirUri, s3, signal, async (folders, root) => listRoot(folders, root, flinkJobIdPrefix, signal));
   return read.kind === "read" ? read.value : { kind: "cannot-list", because: read.because };
 }
 
 /** The complete savepoint in the target directory of one operation; of several the newest. Never throws but for the signal. */
-export async function findSavepoint(targetDirectory: string, signal: AbortSignal): Promise<SavepointFound> {
-  const read = await reading(targetDirectory, signal, async (folders, folder) => {
+export async function findSavepoint(targetDirectory: string, signal: AbortSignal, s3?: Folders): Promise<SavepointFound> {
+  const read = await reading(targetDirectory, s3, signal, async (folders, folder) => {
     const saved = await savepointIn(folders, folder, signal);
     if (saved !== undefined) return { kind: "saved" as const, ...saved };
     if (await isInSight(folders, folder, signal)) return { kind: "none" as const };
@@ -66,13 +68,14 @@ type Read<T> = { readonly kind: "read"; readonly value: T } | { readonly kind: "
 
 async function reading<T>(
   dirUri: string,
+  s3: Folders | undefined,
   signal: AbortSignal,
   read: (folders: Folders, root: string) => Promise<T>,
 ): Promise<Read<T>> {
-  if (!isFileUri(dirUri))
-    return { kind: "failed", because: `${oneLine(dirUri, 200)} is not a file:// directory, and no other can be listed yet` };
+  const folders = isS3Uri(dirUri) ? s3 : isFileUri(dirUri) ? fileFolders : undefined;
+  if (folders === undefined) return { kind: "failed", because: cannotBeListed(dirUri) };
   try {
-    return { kind: "read", value: await untilAborted(read(fileFolders, dirUri.replace(/\/+$/, "")), signal) };
+    return { kind: "read", value: await untilAborted(read(folders, dirUri.replace(/\/+$/, "")), signal) };
   } catch (error) {
     signal.throwIfAborted();
     return { kind: "failed", because: `${oneLine(dirUri, 200)} cannot be listed: ${oneLine(messageOf(error), 200)}` };
@@ -169,6 +172,12 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T
     signal.removeEventListener("abort", abort);
     work.catch(() => {}); // When the race is over without it, nobody is left to be told how it ended.
   }
+}
+
+function cannotBeListed(dirUri: string): string {
+  const what = oneLine(dirUri, 200);
+  if (isS3Uri(dirUri)) return `${what} cannot be listed without the option s3 of its cluster in the daemon's configuration`;
+  return `${what} is neither a file:// nor an s3:// directory, and no other can be listed`;
 }
 
 function outOfSight(uri: string): string {

@@ -4,7 +4,7 @@ import { FlinkRejectedError } from "./errors.ts";
 import type { SavepointOperation } from "./flink-client.ts";
 import { lookAtJob, type JobLook } from "./job-look.ts";
 import { pollUntil } from "./poll.ts";
-import { findSavepoint, type SavepointFound } from "./restore-directories.ts";
+import type { SavepointFound } from "./restore-directories.ts";
 import { readAftermath, uriIn, type Aftermath, type WentOn } from "./stop-aftermath.ts";
 
 /** A stop that was announced before. Its trigger id and its directory belong to it alone. */
@@ -102,7 +102,7 @@ class Stop {
     const { flinkJobId, targetDirectory } = this.#request;
     const [job, directory] = await Promise.all([
       lookAtJob(this.#cluster, flinkJobId, signal),
-      findSavepoint(targetDirectory, signal),
+      this.#cluster.findSavepoint(targetDirectory, signal),
     ]);
     const doubtful = job.kind !== "live" && operation.kind !== "completed";
     const aftermath = doubtful ? await readAftermath(this.#cluster, this.#request, directory, signal) : undefined;

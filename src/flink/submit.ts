@@ -17,12 +17,14 @@ export type SubmitOutcome =
 
 /** The reason of a refusal that is none of Flink's: no connection came about, so it was not asked. */
 export const CLUSTER_UNREACHABLE = "ClusterUnreachable";
+/** The reason of a refusal that proves the opposite of most: something ran under the id once. */
+export const JOB_ID_SPENT = "JobIdSpent";
 
 const REASONS: Readonly<Record<RejectionKind, string>> = {
   "entry-class-not-found": "EntryClassMissing",
   "no-main": "EntryClassMissing",
   "main-threw": "ProgramFailed",
-  "duplicate-job": "JobIdSpent",
+  "duplicate-job": JOB_ID_SPENT,
   "no-jobs": "ProgramStartsNoJob",
   "bad-option": "BadOption",
   "jar-missing": "JarMissing",

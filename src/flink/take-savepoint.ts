@@ -2,7 +2,6 @@ import type { Cluster } from "./cluster.ts";
 import { FlinkRejectedError } from "./errors.ts";
 import { lookAtJob } from "./job-look.ts";
 import { pollUntil } from "./poll.ts";
-import { findSavepoint } from "./restore-directories.ts";
 import { uriIn } from "./stop-aftermath.ts";
 
 /** A savepoint that was announced before. Its trigger id and its directory belong to it alone. */
@@ -32,7 +31,7 @@ export async function takeSavepoint(cluster: Cluster, request: SavepointOrder, s
     if (operation.kind === "completed")
       return { kind: "taken", uri: uriIn(request.targetDirectory, operation.location) ?? operation.location };
     // A result can be lost or wrong; a complete savepoint cannot.
-    const directory = await findSavepoint(request.targetDirectory, either);
+    const directory = await cluster.findSavepoint(request.targetDirectory, either);
     if (directory.kind === "saved") return { kind: "taken", uri: directory.uri };
     if (operation.kind === "failed") return { kind: "failed", because: operation.cause.line };
     if (asked) return { kind: "failed", because: "the JobManager has forgotten the savepoint: it was restarted meanwhile" };

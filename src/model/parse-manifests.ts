@@ -19,7 +19,10 @@ export interface ParsedManifests {
   readonly declaredButBroken: readonly ResourceId[];
 }
 
-/** Keeps what files said, by path and blob id, so that a document parsed once is not parsed again. */
+/**
+ * Keeps what files said, by path and blob id, so that a document parsed once is not parsed again. The one that was not asked for the
+ * longest is forgotten first.
+ */
 export class ManifestCache {
   readonly #parsed = new Map<string, ParsedFile>();
   readonly #maxFiles: number;
@@ -32,30 +35,43 @@ export class ManifestCache {
     return this.#parsed.size;
   }
 
-  /** What the file says; the one that was not asked for the longest is forgotten first. */
+  /** What the file says if it was parsed before: then nobody needs to read it. */
+  find({ path, blob }: Pick<ManifestFile, "path" | "blob">): ParsedFile | undefined {
+    const parsed = this.#parsed.get(keyOf(path, blob));
+    if (parsed !== undefined) this.#keep(keyOf(path, blob), parsed);
+    return parsed;
+  }
+
   parse(file: ManifestFile): ParsedFile {
-    const key = `${file.blob}\0${file.path}`;
-    const parsed = this.#parsed.get(key) ?? parseManifestFile(file);
+    const parsed = this.find(file) ?? parseManifestFile(file);
+    this.#keep(keyOf(file.path, file.blob), parsed);
+    return parsed;
+  }
+
+  #keep(key: string, parsed: ParsedFile): void {
     this.#parsed.delete(key);
     this.#parsed.set(key, parsed);
     for (const oldest of this.#parsed.keys()) {
       if (this.#parsed.size <= this.#maxFiles) break;
       this.#parsed.delete(oldest);
     }
-    return parsed;
   }
 }
 
+function keyOf(path: string, blob: string): string {
+  return `${blob}\0${path}`;
+}
+
 /**
- * Parses a tree: every file, then what only all of them together show (identities declared twice, projects). `others` are the problems
- * of entries that cannot be read at all; any of those may hide a manifest, so they hold deletions as well.
+ * Parses a tree: every file that was not parsed before, then what only all of them together show (identities declared twice, projects).
+ * `others` are the problems of entries that cannot be read at all; any of those may hide a manifest, so they hold deletions as well.
  */
 export function parseManifests(
-  files: readonly ManifestFile[],
+  files: readonly (ManifestFile | ParsedFile)[],
   cache?: ManifestCache,
   others: readonly Problem[] = [],
 ): ParsedManifests {
-  const parsed = files.map((file) => cache?.parse(file) ?? parseManifestFile(file));
+  const parsed = files.map((file) => ("content" in file ? (cache?.parse(file) ?? parseManifestFile(file)) : file));
   const merged = mergeFiles([...parsed, unreadableFile(others)]);
   const declarations = [
     ...merged.manifests.map(declarationOf),

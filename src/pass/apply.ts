@@ -133,19 +133,34 @@ export class Actions {
     const failures = before?.kind === "not-done" || before?.kind === "unknown" ? before.failures : 0;
     this.#steps.set(key, { announcedAt, kind: "under-way" });
     this.#options.log.info({ step: work.kind, flinkJobId, cluster: operation.cluster.name, because }, "acting");
-    void this.#run(station, work)
-      .catch((error: unknown): StepOutcome => ({ kind: "unknown", because: oneLine(messageOf(error), 300) }))
-      .then((outcome) => {
-        if (this.#abort.signal.aborted) return;
-        this.#rememberStep(operation, outcome, failures + 1);
-        station.cluster.expire();
-        // The savepoint is there: the next attempt starts from it at once, as it was announced.
-        const next = work.kind === "stop" ? work.next : undefined;
-        if (outcome.kind === "stopped" && next !== undefined) {
-          this.#submit({ ...next, restoreFrom: { kind: "Savepoint", uri: outcome.uri } }, because, observed);
-        }
-        this.#options.wake();
-      });
+    void this.#finish(station, work, failures + 1, because, observed);
+  }
+
+  async #finish(
+    station: Station,
+    work: Exclude<Work, { kind: "start" }>,
+    failures: number,
+    because: string,
+    observed: Observed,
+  ): Promise<void> {
+    const outcome = await this.#tryRun(station, work);
+    if (this.#abort.signal.aborted) return;
+    this.#rememberStep(work.operation, outcome, failures);
+    station.cluster.expire();
+    // The savepoint is there: the next attempt starts from it at once, as it was announced.
+    const next = work.kind === "stop" ? work.next : undefined;
+    if (outcome.kind === "stopped" && next !== undefined) {
+      this.#submit({ ...next, restoreFrom: { kind: "Savepoint", uri: outcome.uri } }, because, observed);
+    }
+    this.#options.wake();
+  }
+
+  async #tryRun(station: Station, work: Exclude<Work, { kind: "start" }>): Promise<StepOutcome> {
+    try {
+      return await this.#run(station, work);
+    } catch (error) {
+      return { kind: "unknown", because: oneLine(messageOf(error), 300) };
+    }
   }
 
   async #run(station: Station, work: Exclude<Work, { kind: "start" }>): Promise<StepOutcome> {
@@ -288,7 +303,7 @@ export class Actions {
     const random = (): number => clock.random();
     switch (outcome.kind) {
       case "accepted":
-        return { kind: "accepted" };
+        return { kind: "accepted", acceptedAtMs: clock.now() };
       case "refused": {
         const retryAtMs = outcome.curable
           ? clock.now() + retryDelayMs(failures, REFUSED_DELAY, random)

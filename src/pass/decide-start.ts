@@ -2,6 +2,7 @@ import { formatTime } from "../common/clock.ts";
 import { retryDelayMs } from "../common/retry-delay.ts";
 import { countOf } from "../common/text.ts";
 import type { FlinkJobSeen, ReachableCluster } from "../flink/cluster-seen.ts";
+import { JOB_ID_SPENT } from "../flink/submit.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
 import type { JobManifest } from "../model/manifest.ts";
 import type { JobRecord, RestorePoint, StartOperation } from "../model/status.ts";
@@ -24,10 +25,13 @@ import {
   type JobContext,
 } from "./job-context.ts";
 import { findJob, type JobSeen } from "./observed.ts";
-import { place } from "./place.ts";
+import { place, type Placement } from "./place.ts";
+import type { SubmissionSeen } from "./submissions.ts";
 
 /** Attempts that fail before they run follow each other ever more slowly, also when the daemon that made them is gone. */
 const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
+/** Flink lists a job as soon as it took it; one that is not listed after so long has ended, and is forgotten. */
+const LISTED_WITHIN_MS = 60_000;
 
 /** Whatever is missing is named; the order is that in which a person would have to mend it. */
 export function decideFirstStart(
@@ -46,10 +50,11 @@ export function decideFirstStart(
   if (context.initialState.kind === "waits") return wait(job, started("InitialStateNotReady"), context.initialState.because);
   const tooMany = overQuota(context, job, manifest.spec.rpus);
   if (tooMany !== undefined) return wait(job, started("QuotaExceeded"), tooMany);
-  if (context.artifact.kind === "not-ready") return wait(job, started(context.artifact.reason), context.artifact.because);
   const wish = { zone: job.id.zone, flinkVersion: manifest.spec.flinkVersion, slots: manifest.spec.rpus };
   const placement = place(wish, context.observed.clusters, context.slots);
-  if (placement.kind === "not-placed") return wait(job, { condition: "Placed", reason: placement.reason }, placement.because);
+  if (placement.kind === "not-placed" && placement.reason === "NoZone") return notPlaced(job, placement); // it has no Artifact either
+  if (context.artifact.kind === "not-ready") return wait(job, started(context.artifact.reason), context.artifact.because);
+  if (placement.kind === "not-placed") return notPlaced(job, placement);
   const { cluster } = placement;
   const from = restore ?? fromInitialState(context);
   const operation: StartOperation = {
@@ -82,21 +87,58 @@ export function continueStart(job: DesiredJob, record: JobRecord, operation: Sta
   if (seen.cluster.incarnation !== operation.cluster.incarnation && !seen.cluster.highAvailability) {
     return decideAfterRestart(job, operation, seen.cluster, context);
   }
-  if (submission?.kind === "accepted")
-    return awaitOutcome(job, operation, undefined, "Flink accepted it; the cluster does not list it yet");
-  if (submission?.kind === "unknown" && context.now < submission.retryAtMs) {
-    const because = `the answer to its submission was lost (${submission.because}); looking whether it runs`;
-    return awaitOutcome(job, operation, started("OutcomeUnknown"), because);
-  }
-  if (submission?.kind === "refused") {
-    if (isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
-    if (context.now < submission.retryAtMs) return awaitOutcome(job, operation, started(submission.reason), submission.because);
-  }
+  const told = submission === undefined ? undefined : decideBySubmission(job, record, operation, submission, seen, context);
+  if (told !== undefined) return told;
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, started(bytes.reason), bytes.because);
   const again = buildSubmission(job, record.spec, operation, bytes.frozen, seen.cluster);
   const because = `its start was announced as attempt ${operation.attempt} and the cluster does not have it`;
   return { ...head(job), kind: "resume", because, work: { kind: "start", operation, submission: again } };
+}
+
+/** What follows from how our own submission went; undefined when it is due again. The cluster answers and does not list the job. */
+function decideBySubmission(
+  job: DesiredJob,
+  record: JobRecord,
+  operation: StartOperation,
+  submission: Exclude<SubmissionSeen, { readonly kind: "under-way" }>,
+  seen: JobSeen & { kind: "absent" },
+  context: JobContext,
+): JobDecision | undefined {
+  switch (submission.kind) {
+    case "accepted":
+      if (context.now >= submission.acceptedAtMs + LISTED_WITHIN_MS) return settleUnseen(job, operation, seen.cluster);
+      return awaitOutcome(job, operation, undefined, "Flink accepted it; the cluster does not list it yet");
+    case "unknown": {
+      if (context.now >= submission.retryAtMs) return undefined;
+      const because = `the answer to its submission was lost (${submission.because}); looking whether it runs`;
+      return awaitOutcome(job, operation, started("OutcomeUnknown"), because);
+    }
+    case "refused":
+      if (submission.reason === JOB_ID_SPENT) return settleUnseen(job, operation, seen.cluster);
+      if (isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
+      if (context.now >= submission.retryAtMs) return undefined;
+      return awaitOutcome(job, operation, started(submission.reason), submission.because);
+    default:
+      return submission satisfies never;
+  }
+}
+
+/** It ran and ended while nobody looked, and Flink has forgotten it: it counts as started, and what it left tells how it goes on. */
+function settleUnseen(job: DesiredJob, operation: StartOperation, cluster: ReachableCluster): JobDecision {
+  const { flinkJobId, rpus, run, restoreFrom, announcedAt } = operation;
+  const { flinkVersion } = cluster;
+  const settlement = {
+    kind: "started" as const,
+    flinkJobId,
+    cluster: operation.cluster,
+    flinkVersion,
+    rpus,
+    run,
+    restoredFrom: restoreFrom,
+    announcedAt,
+  };
+  return { ...head(job), kind: "settle", because: `attempt ${operation.attempt} ran and ended while nobody looked`, settlement };
 }
 
 /** The id is listed: it was accepted, or it failed before it ever ran and the id is spent. */
@@ -177,22 +219,7 @@ function decideAfterRestart(
   }
   const left = found.entries.some((entry) => entry.flinkJobId === operation.flinkJobId);
   if (!left && operation.restoreFrom === undefined) return startAgain(job, operation, context);
-  const { flinkJobId, rpus, run, restoreFrom, announcedAt } = operation;
-  return {
-    ...head(job),
-    kind: "settle",
-    because: `${where}; it is brought back from its newest restore point`,
-    settlement: {
-      kind: "started",
-      flinkJobId,
-      cluster: operation.cluster,
-      flinkVersion: cluster.flinkVersion,
-      rpus,
-      run,
-      restoredFrom: restoreFrom,
-      announcedAt,
-    },
-  };
+  return settleUnseen(job, operation, cluster);
 }
 
 /** Drops the old attempt and starts the next one from what is declared now, when everything for it is there. */
@@ -227,6 +254,10 @@ function isOutdated(job: DesiredJob, record: JobRecord, operation: StartOperatio
   const { spec } = job.declared.manifest;
   if (jobSpecHash(spec) !== jobSpecHash(record.spec) || spec.rpus !== operation.rpus) return true;
   return context.artifact.kind === "ready" && context.artifact.frozen.sha256 !== record.status.artifact?.sha256;
+}
+
+function notPlaced(job: DesiredJob, { reason, because }: Placement & { readonly kind: "not-placed" }): JobDecision {
+  return wait(job, { condition: "Placed", reason }, because);
 }
 
 function adopt(

@@ -66,7 +66,7 @@ export type Settlement =
 /** The next step for one Job. `announce` is announced by this pass and called after it is pushed; `resume` was by an earlier one. */
 export type JobDecision =
   /** `soon`: the next look tells more, so there should be one at once. */
-  | (DecisionBase & { readonly kind: "leave"; readonly block?: Block; readonly soon?: boolean })
+  | (DecisionBase & { readonly kind: "leave"; readonly block?: Block; readonly soon?: true })
   | (DecisionBase & { readonly kind: "forget" })
   | (DecisionBase & { readonly kind: "wait"; readonly block: Block })
   | (DecisionBase & {

@@ -61,7 +61,6 @@ function holdAll({ unreadable, sourceChanged }: GuardInput): Deletion | undefine
 }
 
 function holdMany(waiting: readonly DesiredJob[], { jobs, manifests, maxDeletions }: GuardInput): Deletion | undefined {
-  const hold = (because: string): Deletion => ({ kind: "held", reason: "TooManyDeletions", because: `${because}; ${wayOut()}` });
   const known = jobs.filter((job) => hasRun(job) && job.record?.status.deleted === undefined).length;
   if (waiting.length === 0) return undefined;
   if (manifests === 0) return hold("the tree holds no manifest at all");
@@ -70,6 +69,10 @@ function holdMany(waiting: readonly DesiredJob[], { jobs, manifests, maxDeletion
   if (known >= 4 && waiting.length * 2 > known)
     return hold(`${waiting.length} of ${known} Jobs would be deleted at once, more than half`);
   return undefined;
+}
+
+function hold(because: string): Deletion {
+  return { kind: "held", reason: "TooManyDeletions", because: `${because}; ${wayOut()}` };
 }
 
 function wayOut(): string {

@@ -220,9 +220,11 @@ function seeJob(record: JobRecord, observed: Observed): JobSeen | undefined {
 }
 
 function withState(status: JobStatus, seen: JobSeen | undefined, decision: JobDecision): JobStatus {
-  if (status.phase === "Pending" || status.deleted !== undefined || status.suspended === true || seen === undefined)
-    return status;
-  const flinkJobState = shownState(status.flinkJobState, stateOf(status, seen, decision));
+  const isStill =
+    status.phase === "Pending" || status.deleted !== undefined || status.suspended === true || status.finalized !== undefined;
+  if (isStill || seen === undefined) return status;
+  // What Flink shows on the way from one JobManager to another tells nothing; the first state is before all others.
+  const flinkJobState = shownState(status.flinkJobState, stateOf(status, seen, decision)) || "Initializing";
   const reached = seen.kind === "listed" ? seen.job.detail?.parallelism : undefined;
   return { ...status, flinkJobState, ...(reached === undefined || reached === 0 ? {} : { parallelism: reached }) };
 }

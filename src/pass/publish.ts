@@ -5,7 +5,7 @@ import { oneLine } from "../common/text.ts";
 import type { StatusConfig } from "../config/config.ts";
 import type { StatusBranch } from "../git/status-branch.ts";
 import type { StatusUpdate } from "./build-status.ts";
-import { buildStatusView, type SnapshotReader } from "./read-snapshot.ts";
+import type { SnapshotReader } from "./read-snapshot.ts";
 import type { Snapshot } from "./snapshot.ts";
 
 export type Published =
@@ -53,7 +53,7 @@ export async function publish(
       },
       signal,
     );
-    if (written.kind === "written") deps.reader.wroteStatus(buildStatusView(written.snapshot, snapshot.status));
+    if (written.kind === "written") deps.reader.wroteStatus(written.snapshot);
     if (written.kind === "conflict") deps.reader.expireStatus();
     return written.kind === "refused" ? { kind: "failed", because: written.because } : { kind: written.kind };
   } catch (error) {

@@ -14,6 +14,7 @@ import {
   otherEntryProblem,
   parseManifests,
   type ManifestFile,
+  type ParsedFile,
   type OtherEntry,
 } from "../model/parse-manifests.ts";
 import type { Manifest } from "../model/manifest.ts";
@@ -53,6 +54,7 @@ export class SnapshotReader {
   #current: ReadCommit | undefined;
   #status: StatusView | undefined;
   #statusIsOld = true;
+  #written: StatusSnapshot | undefined;
   #trouble: string | undefined;
 
   constructor(options: {
@@ -87,9 +89,9 @@ export class SnapshotReader {
     this.#statusIsOld = true;
   }
 
-  /** What this process just wrote is what it would read. */
-  wroteStatus(status: StatusView): void {
-    this.#status = status;
+  /** What this process just wrote is what it would read. It is parsed with the next `read`: what was announced comes first. */
+  wroteStatus(written: StatusSnapshot): void {
+    this.#written = written;
     this.#statusIsOld = false;
   }
 
@@ -99,6 +101,8 @@ export class SnapshotReader {
   }
 
   async read(signal: AbortSignal): Promise<SnapshotRead> {
+    if (this.#written !== undefined) this.#status = buildStatusView(this.#written, this.#status);
+    this.#written = undefined;
     if (this.#head === undefined) await this.poll(signal);
     try {
       if (this.#head?.kind === "at" && this.#current?.commit.oid !== this.#head.oid)
@@ -118,7 +122,7 @@ export class SnapshotReader {
   async #readCommit(oid: string, signal: AbortSignal): Promise<ReadCommit> {
     const commit = await this.#manifests.readCommit(oid, signal);
     const matching = new Set(commit.files.filter((file) => matchesPaths(file.path, this.#paths)));
-    const files: ManifestFile[] = [];
+    const files: (ManifestFile | ParsedFile)[] = [];
     const others: Problem[] = [];
     for (const file of matching) {
       const found = await this.#readManifest(file, signal);
@@ -132,10 +136,12 @@ export class SnapshotReader {
     return { commit, digest, parsed, entries: new Map(commit.files.map((file) => [file.path, file])) };
   }
 
-  /** The file, or what stands there instead of one that could be read. */
-  async #readManifest(file: TreeFile, signal: AbortSignal): Promise<ManifestFile | OtherEntry> {
+  /** The file, what it said when it was parsed before, or what stands there instead of one that could be read. */
+  async #readManifest(file: TreeFile, signal: AbortSignal): Promise<ManifestFile | ParsedFile | OtherEntry> {
     if (!file.readableName) return "unreadable-name";
     if (file.kind !== "file") return file.kind;
+    const parsed = this.#cache.find(file);
+    if (parsed !== undefined) return parsed;
     const blob = await this.#manifests.readBlob(file.blob, MAX_MANIFEST_BYTES, signal);
     return blob.kind === "too-large" ? "too-large" : { path: file.path, blob: file.blob, content: blob.content };
   }

@@ -1,4 +1,4 @@
-import type { RestorePointEntry } from "../flink/restore-directories.ts";
+import { newestRestorePoint, type RestorePointEntry } from "../flink/restore-directories.ts";
 import type { RestorePointsSeen } from "../flink/cluster-seen.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
 import type { JobRecord, RestorePoint } from "../model/status.ts";
@@ -57,11 +57,8 @@ function withoutList(record: JobRecord, seen: JobSeen, because: string): Restore
 
 function fromList(record: JobRecord, entries: readonly RestorePointEntry[]): RestoreChoice {
   const { startedFrom, checkpointed, flinkJobId, lastSavepoint } = record.status;
-  const attemptOf = (id: string): number => parseFlinkJobId(id)?.attempt ?? 0;
   const usable = entries.filter((entry) => attemptOf(entry.flinkJobId) <= record.status.attempt);
-  const newest = usable
-    .toSorted((a, b) => attemptOf(a.flinkJobId) - attemptOf(b.flinkJobId) || a.writtenAtMs - b.writtenAtMs)
-    .at(-1);
+  const newest = newestRestorePoint(usable);
   const hadOwn = checkpointed === flinkJobId || lastSavepoint?.flinkJobId === flinkJobId;
   if (hadOwn && newest?.flinkJobId !== flinkJobId) {
     return wait(
@@ -74,6 +71,10 @@ function fromList(record: JobRecord, entries: readonly RestorePointEntry[]): Res
     return { kind: "from", point: { kind: newest.kind, uri: newest.uri }, because };
   }
   return startedFrom === undefined ? neverHadState() : again(startedFrom);
+}
+
+function attemptOf(id: string): number {
+  return parseFlinkJobId(id)?.attempt ?? 0;
 }
 
 function neverHadState(): RestoreChoice {

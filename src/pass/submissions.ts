@@ -25,7 +25,7 @@ interface Tried {
 /** What is known in this process of a submission that was made. */
 export type SubmissionSeen =
   | { readonly kind: "under-way" }
-  | { readonly kind: "accepted" }
+  | { readonly kind: "accepted"; readonly acceptedAtMs: number }
   /** Flink said no, and nothing runs under this id. */
   | ({ readonly kind: "refused"; readonly reason: string } & Tried)
   /** The answer was lost: the job may yet appear, since the program's `main` may still be at work. */

@@ -766,6 +766,16 @@ describe("parseManifests", () => {
     expect(cache.size).toBe(2);
   });
 
+  it("takes what was parsed before in the place of a file, which then need not be read", () => {
+    const cache = new ManifestCache();
+    const [a, b] = [file("a.yaml", job()), file("b.yaml", job({ name: "other" }))];
+    expect(cache.find(a)).toBeUndefined();
+    const whole = parseManifests([a, b], cache);
+    const found = cache.find({ path: "a.yaml", blob: a.blob });
+    expect(parseManifests([found!, b], cache)).toEqual(whole);
+    expect(cache.find({ path: "c.yaml", blob: a.blob })).toBeUndefined();
+  });
+
   it("forgets what was not asked for the longest", () => {
     const cache = new ManifestCache(2);
     const files = ["a", "b", "c"].map((name) => file(`${name}.yaml`, job({ name })));

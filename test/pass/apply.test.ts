@@ -82,13 +82,13 @@ function decisionsOf(...jobs: readonly JobDecision[]): Decisions {
 
 describe("what was announced", () => {
   it("is submitted in the background, and what came of it can be seen", async () => {
-    const { fake, actions, observed } = await aWorld();
+    const { fake, clock, actions, observed } = await aWorld();
     const release = fake.holdMain();
     actions.apply(decisionsOf(aSubmit()), await observed());
     expect(actions.see().get(anAttempt(1))).toEqual({ kind: "under-way" });
     expect(actions.isBusy()).toBe(true);
     release();
-    await vi.waitFor(() => expect(actions.see().get(anAttempt(1))).toEqual({ kind: "accepted" }));
+    await vi.waitFor(() => expect(actions.see().get(anAttempt(1))).toEqual({ kind: "accepted", acceptedAtMs: clock.nowMs }));
     expect(actions.isBusy()).toBe(false);
     expect(fake.job(anAttempt(1)).requestedParallelism).toBe(2);
   });
@@ -119,7 +119,7 @@ describe("what was announced", () => {
       delays.push(seen.kind === "refused" ? seen.retryAtMs - clock.nowMs : 0);
     }
     expect(delays).toEqual([2000, 4000, 8000]);
-    expect(await submit()).toEqual({ kind: "accepted" });
+    expect(await submit()).toMatchObject({ kind: "accepted" });
   });
 
   it("stays unknown while a later try does not even reach Flink: the first one's main may still be at work", async () => {

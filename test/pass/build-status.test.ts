@@ -263,6 +263,13 @@ describe("a Job from Pending to Ready", () => {
     expect(statusIn(runPasses({}, { observed: anObserved({ clusters }) })).cluster?.incarnation).toBe("second");
   });
 
+  it.each(["SUSPENDED", "RECONCILING", "CANCELLING"])("is shown in the first state when Flink first shows %s", (state) => {
+    expect(statusIn(runPasses({}, { observed: listing({ state }) }))).toMatchObject({
+      phase: "Ready",
+      flinkJobState: "Initializing",
+    });
+  });
+
   it("keeps the last twenty transitions", () => {
     const states = Array.from({ length: 30 }, (_, index) => listing({ state: index % 2 === 0 ? "RESTARTING" : "RUNNING" }));
     const pass = runPasses({}, { observed: listing() }, ...states.map((observed) => ({ observed })));

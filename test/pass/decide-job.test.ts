@@ -393,7 +393,12 @@ describe("a start that was announced", () => {
 
   it.each([
     ["under way", { kind: "under-way" }, undefined, "its submission is under way"],
-    ["accepted", { kind: "accepted" }, undefined, "Flink accepted it; the cluster does not list it yet"],
+    [
+      "accepted",
+      { kind: "accepted", acceptedAtMs: NOW - 59_999 },
+      undefined,
+      "Flink accepted it; the cluster does not list it yet",
+    ],
     [
       "of unknown outcome and not due",
       { ...UNKNOWN, retryAtMs: NOW + 1 },
@@ -418,6 +423,22 @@ describe("a start that was announced", () => {
     ["refused", { ...REFUSED, retryAtMs: NOW }],
   ] as const)("is submitted again under the same id when the one that was %s is due", (_, submission) => {
     expect(decideAnnounced({ submission })).toMatchObject({ kind: "submit", operation: anOperation() });
+  });
+});
+
+describe("a start that ran and ended while nobody looked", () => {
+  it.each([
+    ["Flink took it and does not list it any more", { kind: "accepted", acceptedAtMs: NOW - 60_000 }],
+    ["Flink knows its id and not the job", { ...REFUSED, reason: "JobIdSpent", retryAtMs: NOW }],
+  ] as const)("is never started again from nothing: %s", (_, submission) => {
+    for (const manifest of [{}, { spec: { rpus: 3 } }, "broken", "absent"] as const) {
+      expect(decideAnnounced({ submission }, { manifest })).toMatchObject({
+        kind: "await",
+        block: { condition: "Started", reason: "EndedUnseen" },
+        because:
+          "attempt 1 ran and ended while nobody looked, and Flink has forgotten it; bringing it back is not yet acted on, so declare a Job with a new name to run it anew",
+      });
+    }
   });
 });
 
@@ -462,7 +483,7 @@ describe("a start that Flink refused, once what it was refused for was changed",
   it.each([
     ["unknown", { ...UNKNOWN, retryAtMs: NOW + 1 }],
     ["under way", { kind: "under-way" }],
-    ["accepted", { kind: "accepted" }],
+    ["accepted", { kind: "accepted", acceptedAtMs: NOW - 59_999 }],
   ] as const)("never starts the next attempt while the outcome of this one is %s", (_, other) => {
     expect(decideAnnounced({ submission: other }, { manifest: { spec: { rpus: 3 } } })).toMatchObject({ kind: "await" });
   });
@@ -584,7 +605,7 @@ describe("a start whose cluster was restarted meanwhile", () => {
   });
 
   it.each([
-    ["accepted", { kind: "accepted" }],
+    ["accepted", { kind: "accepted", acceptedAtMs: NOW - 59_999 }],
     ["of unknown outcome", { ...UNKNOWN, retryAtMs: NOW }],
     ["refused and due", { ...REFUSED, retryAtMs: NOW }],
   ] as const)("is never submitted again under its id, also when its submission was %s", (_, submission) => {

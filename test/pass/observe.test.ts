@@ -47,7 +47,7 @@ describe("observe", () => {
     fake.inject(/GET \/jobs\/overview/, { kind: "slow", release: release.promise }, 1);
     const observing = observe(aWorld({ clusters: [cluster], actions: { see: () => submissions } }), NOTHING, [], NEVER);
     await vi.waitFor(() => expect(fake.countCalls(/GET \/jobs\/overview/)).toBe(1));
-    submissions.set(anAttempt(1), { kind: "accepted" });
+    submissions.set(anAttempt(1), { kind: "accepted", acceptedAtMs: 0 });
     release.resolve();
     expect((await observing).submissions.get(anAttempt(1))).toEqual({ kind: "under-way" });
   });

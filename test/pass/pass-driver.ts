@@ -67,6 +67,7 @@ export function runPass(input: PassInput = {}): PurePass {
 
 /** The branch after the commit of a pass, as a daemon that knows nothing reads it. */
 export function push(status: StatusView, update: StatusUpdate): StatusView {
+  if (update.changes.size === 0) return status;
   const files = new Map(status.files);
   for (const [path, text] of update.changes) {
     if (text === undefined) files.delete(path);

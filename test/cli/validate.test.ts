@@ -1,0 +1,144 @@
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { aJob, aRunningJob, anArtifact } from "../scenarios/manifests.ts";
+import { penstock, startPenstock } from "./command.ts";
+
+const TYPO = aJob("typo", { configuration: { "execution.checkpointing.intervall": "30s" } });
+
+interface Checkout extends AsyncDisposable {
+  readonly folder: string;
+  write(files: Readonly<Record<string, string | Uint8Array>>): Promise<void>;
+}
+
+/** A folder as a person has it who works on the manifests. */
+async function aCheckout(files: Readonly<Record<string, string | Uint8Array>>): Promise<Checkout> {
+  const folder = await mkdtemp(join(tmpdir(), "penstock-checkout-"));
+  await mkdir(join(folder, ".git"));
+  const write: Checkout["write"] = async (changes) => {
+    for (const [path, content] of Object.entries(changes)) {
+      await mkdir(dirname(join(folder, path)), { recursive: true });
+      await writeFile(join(folder, path), content);
+    }
+  };
+  await write(files);
+  return { folder, write, [Symbol.asyncDispose]: async () => rm(folder, { recursive: true, force: true }) };
+}
+
+describe("penstock validate", () => {
+  it("finds nothing wrong with the sample repository", async () => {
+    const folder = join(import.meta.dirname, "../../jobs-example");
+    expect(await penstock(["validate"], { folder })).toEqual({
+      status: 0,
+      stdout: "no problems, 4 valid resources in 2 files\n",
+      stderr: "",
+    });
+  });
+
+  it("says every problem with its place, then their number, and ends with 1", async () => {
+    await using checkout = await aCheckout({
+      "a/orders.yaml": anArtifact("orders") + TYPO,
+      "b.yml": "kind: [\n",
+      "c.yaml": "apiVersion: apps/v1\nkind: Deployment\n",
+    });
+    const { status, stdout, stderr } = await penstock(["validate"], checkout);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+    expect(stdout.trimEnd().split("\n")).toEqual([
+      "a/orders.yaml:8:18 spec.source.path leads to jars/counter.jar, where there is no file; add the jar, or correct the path",
+      "a/orders.yaml:21:5 unknown option execution.checkpointing.intervall; did you mean execution.checkpointing.interval?",
+      expect.stringMatching(/^b\.yml:\d+:\d+ \S/),
+      "3 problems, 1 valid resource in 3 files",
+    ]);
+  });
+
+  it("takes single files and folders, and knows the repository that they lie in", async () => {
+    await using checkout = await aCheckout({ ...(await aRunningJob("orders")), "bad/typo.yaml": TYPO });
+    expect(await penstock(["validate", "orders.yaml"], checkout)).toMatchObject({
+      status: 0,
+      stdout: "no problems, 2 valid resources in 1 file\n",
+    });
+    const both = await penstock(["validate", "orders.yaml", "bad"], checkout);
+    expect(both.status).toBe(1);
+    expect(both.stdout).toMatch(/^bad\/typo\.yaml:\d+:\d+ unknown option .*\n1 problem, 2 valid resources in 2 files\n$/);
+  });
+
+  it("says both places of two documents with one identity", async () => {
+    await using checkout = await aCheckout({ ...(await aRunningJob("orders")), "copy.yaml": aJob("orders") });
+    const { status, stdout } = await penstock(["validate"], checkout);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(
+      /^copy\.yaml:.*orders\.yaml.*\norders\.yaml:.*copy\.yaml.*\n2 problems, 1 valid resource in 2 files\n$/,
+    );
+  });
+
+  it("gives programs a stable JSON", async () => {
+    await using checkout = await aCheckout({ "typo.yaml": TYPO });
+    const { status, stdout, stderr } = await penstock(["validate", "--output", "json"], checkout);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+    expect(JSON.parse(stdout)).toEqual({
+      files: 1,
+      resources: 0,
+      problems: [
+        {
+          file: "typo.yaml",
+          line: 13,
+          column: 5,
+          message: "unknown option execution.checkpointing.intervall; did you mean execution.checkpointing.interval?",
+        },
+      ],
+    });
+  });
+
+  it("ends with 2 when a place does not exist, and says which", async () => {
+    await using checkout = await aCheckout({});
+    const { status, stdout, stderr } = await penstock(["validate", "nowhere"], checkout);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toMatch(/nowhere/);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  it("says what it will not read: a symbolic link, a file that is too large", async () => {
+    await using checkout = await aCheckout({ "real.txt": anArtifact("a"), "large.yaml": `# ${"x".repeat(1024 ** 2)}\n` });
+    await symlink("real.txt", join(checkout.folder, "link.yaml"));
+    const { status, stdout } = await penstock(["validate"], checkout);
+    expect(status).toBe(1);
+    expect(stdout).toMatch(/^large\.yaml:1:1 .*\nlink\.yaml:1:1 .*\n2 problems, 0 valid resources in 0 files\n$/);
+  });
+
+  it("is coloured on a terminal, and not with NO_COLOR", async () => {
+    await using checkout = await aCheckout({ ...(await aRunningJob("orders")) });
+    const coloured = await penstock(["validate"], { ...checkout, terminal: true });
+    expect(coloured.stdout).toBe("\u001b[32mno problems, 2 valid resources in 1 file\u001b[39m\n");
+    const plain = await penstock(["validate"], { ...checkout, terminal: true, environment: { NO_COLOR: "1" } });
+    expect(plain.stdout).toBe("no problems, 2 valid resources in 1 file\n");
+  });
+});
+
+describe("penstock validate --watch", () => {
+  it("checks again after each change, until it is stopped", async () => {
+    await using checkout = await aCheckout({ ...(await aRunningJob("orders")) });
+    const watching = startPenstock(["validate", "--watch"], checkout);
+    await watching.until("watching for changes; Ctrl-C ends it");
+    expect(watching.stdout()).toBe("no problems, 2 valid resources in 1 file\n");
+    await checkout.write({ "typo.yaml": TYPO });
+    await watching.until("1 problem, 2 valid resources in 2 files");
+    await checkout.write({ "typo.yaml": aJob("typo", { artifact: "orders" }) });
+    await watching.until("no problems, 3 valid resources in 2 files");
+    await rm(join(checkout.folder, "orders.yaml"));
+    await watching.until("no problems, 1 valid resource in 1 file");
+    expect((await watching.stop()).status).toBe(0);
+  });
+
+  it("ends with 2 at once when there is nothing to watch", async () => {
+    await using checkout = await aCheckout({});
+    const { status, stderr } = await penstock(["validate", "--watch", "nowhere"], checkout);
+    expect(status).toBe(2);
+    expect(stderr).toContain("nowhere");
+  });
+
+  it("ends when it is stopped before its first check is over", async () => {
+    await using checkout = await aCheckout({ ...(await aRunningJob("orders")) });
+    expect(await startPenstock(["validate", "--watch"], checkout).stop()).toMatchObject({ status: 0, stderr: "" });
+  });
+});
