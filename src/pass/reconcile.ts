@@ -91,7 +91,8 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   deps.actions.prepare(decisions, observed); // downloads and uploads, which need no announcement
   const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
   if (mayApply(published, update)) deps.actions.apply(decisions, observed); // what was announced, and only that
-  deps.actions.forgetAllBut(flinkJobIdsOf(update));
+  // What an outcome made of the status is only told once; until it is written, the outcome itself is still needed.
+  if (published.kind === "written" || published.kind === "nothing-to-write") deps.actions.forgetAllBut(flinkJobIdsOf(update));
   const pass = { kind: "done" as const, snapshot, desired, observed, decisions, update, published };
   return { ...pass, memory: remember(memory, pass, logPass(deps.log, memory.said, pass), now) };
 }
