@@ -6,6 +6,7 @@ import type { Log } from "../common/log.ts";
 import type { Config } from "../config/config.ts";
 import { Cluster } from "../flink/cluster.ts";
 import { FlinkClient } from "../flink/flink-client.ts";
+import { S3Folders } from "../flink/s3-folders.ts";
 import { GitObjectError } from "../git/errors.ts";
 import { GitTransport } from "../git/http-transport.ts";
 import { ManifestRepository, type BlobContent } from "../git/manifest-repository.ts";
@@ -29,12 +30,7 @@ export function assemble(
   const repository = openRepository(config, clock, log);
   const { manifests, statusBranch } = repository;
   const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log });
-  const clusters = [...config.zones.values()].flatMap((zone) =>
-    zone.clusters.map((cluster) => {
-      const client = new FlinkClient({ ...cluster, proxy: config.proxy }, { clock });
-      return new Cluster({ zone: zone.name, config: cluster, client, instance: config.instance, clock, log });
-    }),
-  );
+  const { clusters, closeClusters } = openClusters(config, clock, log);
   const store = new ArtifactStore(
     { ...config.artifacts, instance: config.instance },
     {
@@ -61,7 +57,28 @@ export function assemble(
     async close() {
       await actions.close();
       await store.close();
-      await Promise.all([repository.close(), ...clusters.map(async ({ client }) => client.close())]);
+      await Promise.all([repository.close(), closeClusters()]);
+    },
+  };
+}
+
+/** All clusters of all zones. Nothing is called yet. */
+function openClusters(
+  { zones, proxy, instance }: Config,
+  clock: Clock,
+  log: Log,
+): { readonly clusters: readonly Cluster[]; readonly closeClusters: () => Promise<void> } {
+  const opened = [...zones.values()].flatMap(({ name: zone, clusters }) =>
+    clusters.map((config) => {
+      const client = new FlinkClient({ ...config, proxy }, { clock });
+      const s3 = config.s3 === undefined ? undefined : new S3Folders(config.s3, proxy);
+      return { cluster: new Cluster({ zone, config, client, instance, clock, log, ...(s3 === undefined ? {} : { s3 }) }), s3 };
+    }),
+  );
+  return {
+    clusters: opened.map(({ cluster }) => cluster),
+    async closeClusters() {
+      await Promise.all(opened.map(async ({ cluster, s3 }) => Promise.all([cluster.client.close(), s3?.close()])));
     },
   };
 }

@@ -15,3 +15,17 @@ export const MAX_FOLDERS = 20_000;
 export function parentOf(uri: string): string {
   return uri.slice(0, uri.lastIndexOf("/"));
 }
+
+/** A file system can hang for ever, and its calls know no signal. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    signal.throwIfAborted();
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    work.catch(() => {}); // When the race is over without it, nobody is left to be told how it ended.
+  }
+}

@@ -2,7 +2,7 @@ import { messageOf } from "../common/errors.ts";
 import { compareText } from "../common/problem.ts";
 import { oneLine } from "../common/text.ts";
 import { fileFolders, isFileUri } from "./file-folders.ts";
-import { parentOf, type Folders } from "./folders.ts";
+import { type Folders, parentOf, untilAborted } from "./folders.ts";
 import { isS3Uri } from "./s3-folders.ts";
 
 /** A checkpoint or savepoint that is complete: its `_metadata` is there. */
@@ -158,20 +158,6 @@ async function savepointIn(
 /** When `_metadata` was written; Flink renames it into place last, so it is complete. Undefined without one. */
 async function completedAt(folders: Folders, folder: string, signal: AbortSignal): Promise<number | undefined> {
   return folders.writtenAtMs(`${folder}/_metadata`, signal);
-}
-
-/** A file system can hang for ever, and its calls know no signal. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const abort = (): void => reject(signal.reason);
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    work.catch(() => {}); // When the race is over without it, nobody is left to be told how it ended.
-  }
 }
 
 function cannotBeListed(dirUri: string): string {

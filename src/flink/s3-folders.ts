@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import type { ListObjectsV2CommandInput, ListObjectsV2CommandOutput, S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
+import type { ListObjectsV2CommandInput, ListObjectsV2CommandOutput, S3Client } from "@aws-sdk/client-s3";
 import { type Dispatcher, request } from "undici";
 import { createDispatcher, type ProxySettings, readAtMost } from "../common/http.ts";
 import type { S3Config } from "../config/config.ts";
@@ -105,21 +105,30 @@ async function createClient(config: S3Config, dispatcher: Dispatcher): Promise<C
   return { client, list: (input) => new sdk.ListObjectsV2Command(input) };
 }
 
-type RequestHandler = Extract<NonNullable<S3ClientConfig["requestHandler"]>, { readonly handle: unknown }>;
+/** As much as we use of what the SDK hands to whoever makes its calls. */
+interface SdkCall {
+  readonly method: string;
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number;
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | readonly string[] | null>>;
+  readonly headers: Record<string, string>;
+}
 
 /** Our own connections under the SDK: proxies, certificates and limits are those of all other calls. */
-function handlerFor(dispatcher: Dispatcher): RequestHandler {
+function handlerFor(dispatcher: Dispatcher) {
   return {
-    async handle(call, options) {
+    async handle(call: SdkCall, options: { readonly abortSignal?: unknown } = {}) {
       const port = call.port === undefined ? "" : `:${call.port}`;
       const query = queryOf(call.query ?? {});
       const answer = await request(`${call.protocol}//${call.hostname}${port}${call.path}${query}`, {
-        method: call.method as Dispatcher.HttpMethod,
+        method: call.method,
         headers: call.headers,
         dispatcher,
         headersTimeout: TIMEOUT_MS,
         bodyTimeout: TIMEOUT_MS,
-        ...(options?.abortSignal === undefined ? {} : { signal: options.abortSignal as AbortSignal }),
+        ...(options.abortSignal instanceof AbortSignal ? { signal: options.abortSignal } : {}),
       });
       const body = await readAtMost(answer.body, MAX_ANSWER_BYTES);
       const headers = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const);

@@ -5,6 +5,7 @@ import { createLog, type Log } from "../../src/common/log.ts";
 import type { ClusterConfig } from "../../src/config/config.ts";
 import { Cluster, type LookRequest } from "../../src/flink/cluster.ts";
 import type { ReachableCluster } from "../../src/flink/cluster-seen.ts";
+import type { Folders } from "../../src/flink/folders.ts";
 import { FlinkClient } from "../../src/flink/flink-client.ts";
 import type { JarFile } from "../../src/flink/multipart.ts";
 import type { RunOptions } from "../../src/flink/run-request.ts";
@@ -42,7 +43,7 @@ export interface Harness {
 }
 
 export async function aCluster(
-  options: FakeFlinkOptions & Partial<Pick<ClusterConfig, "timeoutMs" | "savepointsDir">> = {},
+  options: FakeFlinkOptions & Partial<Pick<ClusterConfig, "timeoutMs" | "savepointsDir">> & { readonly s3?: Folders } = {},
 ): Promise<Harness> {
   const time = { nowMs: Date.now() };
   const clock: Clock = { now: () => time.nowMs, random: () => 0.5 };
@@ -63,7 +64,8 @@ export async function aCluster(
   const another = (): Cluster => {
     const client = new FlinkClient(config, { clock });
     cleanups.push(async () => client.close());
-    return new Cluster({ zone: "local", config, client, instance: INSTANCE, clock, log });
+    const s3 = options.s3 === undefined ? {} : { s3: options.s3 };
+    return new Cluster({ zone: "local", config, client, instance: INSTANCE, clock, log, ...s3 });
   };
   const cluster = another();
   const { client } = cluster;

@@ -97,10 +97,10 @@ describe("listRestorePoints", () => {
   });
 
   it.each([
-    ["s3://bucket/checkpoints", /is not a file:\/\/ directory/],
-    ["hdfs://host/checkpoints", /is not a file:\/\/ directory/],
-    ["/checkpoints", /is not a file:\/\/ directory/],
-    ["file://host/checkpoints", /is not a file:\/\/ directory/],
+    ["s3://bucket/checkpoints", /cannot be listed without the option s3/],
+    ["hdfs://host/checkpoints", /is neither a file:\/\/ nor an s3:\/\/ directory/],
+    ["/checkpoints", /is neither a file:\/\/ nor an s3:\/\/ directory/],
+    ["file://host/checkpoints", /is neither a file:\/\/ nor an s3:\/\/ directory/],
     ["file:///penstock-not-mounted", /is not there as seen from here/],
     ["file:///penstock-not-mounted/checkpoints", /is not there as seen from here/],
   ])("cannot list %s, which is not the same as empty", async (directory, because) => {
