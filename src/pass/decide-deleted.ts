@@ -26,6 +26,14 @@ export function decideDeletion(
   if (deletion.kind === "held") return leave(job, deletion.because, deleted(deletion.reason));
   if (record.status.suspended === true)
     return bury(job, savepointOf(record), "its manifest is gone; it was suspended, and its savepoint is kept");
+  if (record.status.finalized !== undefined) {
+    const { uri, drained } = record.status.finalized;
+    return bury(
+      job,
+      drained ? undefined : { kind: "Savepoint", uri },
+      "its manifest is gone; its Final Savepoint had stopped it",
+    );
+  }
   if (seen.kind === "unseen")
     return wait(
       job,
@@ -47,6 +55,8 @@ function stopForGood(job: DesiredJob, record: JobRecord, flinkJobId: string, see
   if (context.policy.onDelete === "cancel") return announceCancel(job, seen, `${because}; policy.onDelete is cancel`, context);
   if (!hadState && seen.job.detail?.checkpoints.enabled === true)
     return announceCancel(job, seen, `${because}; it never had state to keep`, context);
+  if (seen.cluster.savepointsDir === undefined && seen.cluster.checkpointsDir === undefined)
+    return announceCancel(job, seen, `${because}; no savepoint directory is configured for ${seen.cluster.name}`, context);
   if (!isHealthy(seen.job))
     return announceCancel(job, seen, `${because}; it cannot take a savepoint now, its newest checkpoint is kept`, context);
   const last = context.observed.steps.get(flinkJobId);
@@ -76,14 +86,6 @@ export function buryWithNewest(
   because: string,
   context: JobContext,
 ): JobDecision {
-  if (record.status.finalized !== undefined) {
-    const { uri, drained } = record.status.finalized;
-    return bury(
-      job,
-      drained ? undefined : { kind: "Savepoint", uri },
-      "its manifest is gone; its Final Savepoint had stopped it",
-    );
-  }
   if (seen.kind === "unseen") return wait(job, deleted("ClusterUnreachable"), seen.because);
   const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
   if (choice.kind === "looking") return lookAgain(job, `${because}; looking for its newest restore point`);
