@@ -70,7 +70,11 @@ function savepointOf(pass: DonePass, name: string): SavepointStatus | undefined 
   return record?.kind === "Savepoint" ? record.status : undefined;
 }
 
-describe.each([["1.16.3", "1.16"]])("the life of a Job on Flink %s", (version, minor) => {
+describe.each([
+  ["1.16.3", "1.16"],
+  ["1.20.5", "1.20"],
+  ["2.3.0", "2.3"],
+])("the life of a Job on Flink %s", (version, minor) => {
   let world: RealWorld;
   beforeAll(async () => {
     world = await createRealWorld(version);
