@@ -4,7 +4,7 @@ import { aJob, aRunningJob, anArtifact, counterJar } from "./manifests.ts";
 import { createWorld, isRunning, RUN, UPLOAD, WRITES, type World } from "./world.ts";
 
 const NEVER = new Promise<void>(() => {});
-const SOON = { timeout: 10_000, interval: 20 };
+const SOON = { timeout: 30_000, interval: 20 };
 const ONE_JOB = /^GET \/jobs\/[0-9a-f]{32}$/;
 
 /** Where a daemon is when it is killed, and how it is kept there until it is. */
@@ -94,6 +94,25 @@ describe.concurrent("a daemon that is killed", () => {
 
     world.git.heal();
     await world.startDaemon().untilJob("orders", isRunning);
+    expect(world.flink.jobs).toHaveLength(1);
+  });
+});
+
+describe.concurrent("a daemon that is told to stop", () => {
+  it("while it waits for Flink's answer leaves at once with 0, and the next one goes on", async () => {
+    await using world = await createWorld();
+    await world.push(await aRunningJob("orders"));
+    world.flink.inject(RUN, { kind: "hang" });
+    const first = world.startProcess();
+    await world.flink.untilCalled(RUN);
+    const before = performance.now();
+    expect(await first.stop()).toBe(0);
+    expect(performance.now() - before).toBeLessThan(8000); // less than its grace: nothing was waited for
+    const announced = (await world.job("orders"))?.status.operation;
+
+    world.flink.clearFaults();
+    const running = await world.startDaemon().untilJob("orders", isRunning);
+    expect(running).toMatchObject({ flinkJobId: announced?.flinkJobId, attempt: 1 });
     expect(world.flink.jobs).toHaveLength(1);
   });
 });

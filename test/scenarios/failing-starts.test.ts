@@ -3,7 +3,7 @@ import { aJob, aRunningJob, anArtifact, counterJar } from "./manifests.ts";
 import { conditionOf, createWorld, has, isRunning, RUN } from "./world.ts";
 
 const MINUTES_MS = 20 * 60_000;
-const SOON = { timeout: 10_000, interval: 20 };
+const SOON = { timeout: 30_000, interval: 20 };
 
 describe.concurrent("a start that fails", () => {
   it("because of a misspelt entry class names the right one, submits nothing, and is mended by a push", async () => {

@@ -84,6 +84,26 @@ describe.concurrent("a change of a Job that was started", () => {
   });
 });
 
+describe.concurrent("a change that comes while a start is under way", () => {
+  it.each([
+    ["of its spec", anArtifact("orders") + aJob("orders", { mainArgs: ["--rate", "1"] }), "SpecChanged"],
+    ["that takes its manifest away", anArtifact("orders"), "DeletionNotYetActedOn"],
+  ])("%s is refused: what was announced is started, once", async (_, change, reason) => {
+    await using world = await createWorld();
+    const releaseMain = world.flink.holdMain();
+    await world.push(await aRunningJob("orders", ORIGINAL));
+    const daemon = world.startDaemon();
+    const announced = await daemon.untilJob("orders", ({ operation }) => operation !== undefined);
+    await daemon.untilApplied(await world.push({ "orders.yaml": change }));
+    releaseMain();
+    const running = await daemon.untilJob("orders", isRunning);
+    expect(running.flinkJobId).toBe(announced.operation?.flinkJobId);
+    await daemon.untilJob("orders", has("Accepted", reason));
+    expect(world.flink.jobs).toHaveLength(1);
+    expect((await world.job("orders"))?.spec).toMatchObject({ configuration: ORIGINAL.configuration });
+  });
+});
+
 describe.concurrent("a Job that was never started", () => {
   it("may be edited in any way, and starts as it is declared then", async () => {
     await using world = await createWorld({ flink: { slots: 2 } });

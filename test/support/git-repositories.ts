@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { chmod, mkdir, rm, writeFile } from "node:fs/promises";
+import { appendFile, chmod, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /** What stands at a path of a commit; `null` removes what stood there. */
@@ -45,9 +45,8 @@ export class GitRepositories {
     await mkdir(folder, { recursive: true });
     const { objectFormat = "sha1", head = "main" } = options;
     await this.git(name, ["init", "--bare", "--quiet", `--object-format=${objectFormat}`, `--initial-branch=${head}`, "."]);
-    await this.git(name, ["config", "http.receivepack", "true"]);
-    // It would go on in the background after the push, and after the test.
-    await this.git(name, ["config", "receive.autogc", "false"]);
+    // Garbage collection would go on in the background after the push, and after the test.
+    await appendFile(join(folder, "config"), "[http]\n\treceivepack = true\n[receive]\n\tautogc = false\n");
   }
 
   /** One commit with these changes on top of the branch, which is made when it does not exist. Returns the commit's oid. */

@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sendDamaged, type CgiAnswer, type GitFault } from "./git-faults.ts";
+import { GitAnswerMemo } from "./git-answer-memo.ts";
 import { GitRepositories, gitEnvironment } from "./git-repositories.ts";
 import type { TestCertificates } from "./test-certificates.ts";
 
@@ -73,6 +74,7 @@ export class GitServer extends GitRepositories {
   readonly #server: Server;
   readonly #children = new Set<ChildProcess>();
   readonly #traffic = new Map<string, Traffic>();
+  readonly #memo = new GitAnswerMemo();
   #rules: Rule[] = [];
 
   constructor(options: GitServerOptions, root: string) {
@@ -155,7 +157,7 @@ export class GitServer extends GitRepositories {
       fault === undefined ||
       !["status", "redirect", "drop", "hang"].includes(fault.kind) ||
       (fault.kind === "hang" && fault.afterDoing);
-    const answer = isDone ? await this.#runBackend(request) : { status: 200, headers: {}, body: Buffer.alloc(0) };
+    const answer = isDone ? await this.#ask(request) : { status: 200, headers: {}, body: Buffer.alloc(0) };
     this.#count(request, answer);
     if (fault !== undefined) return sendDamaged(response, answer, fault);
     response.writeHead(answer.status, answer.headers).end(answer.body);
@@ -188,6 +190,16 @@ export class GitServer extends GitRepositories {
     const { requests, bytesIn, bytesOut } = this.traffic(request.service);
     const counted = { requests: requests + 1, bytesIn: bytesIn + request.body.length, bytesOut: bytesOut + answer.body.length };
     this.#traffic.set(request.service, counted);
+  }
+
+  async #ask(request: GitRequest): Promise<CgiAnswer> {
+    const { path, query, service, step, message, body } = request;
+    const isAboutRefs = service === "git-upload-pack" && (step === "advertisement" || body.includes("command=ls-refs"));
+    const name = /^\/(.+)\.git\//.exec(path)?.[1];
+    if (!isAboutRefs || name === undefined) return this.#runBackend(request);
+    const { "git-protocol": protocol, "content-encoding": encoding } = message.headers;
+    const question = [message.method, path, query, protocol, encoding, body.toString("latin1")].join("\0");
+    return this.#memo.recall(this.folderOf(name), question, () => this.#runBackend(request));
   }
 
   async #runBackend(request: GitRequest): Promise<CgiAnswer> {

@@ -1,0 +1,93 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { readUsage, type Usage } from "./process-usage.ts";
+
+/** A line of the daemon's log. */
+export interface LogLine {
+  readonly atMs: number;
+  readonly msg: string;
+  readonly level: number;
+  /** The key of the Job that it is about, or "". */
+  readonly job: string;
+  readonly text: string;
+}
+
+/** Penstock as anybody runs it, a process of its own with its log as JSON lines, which are read here for their times. */
+export interface DaemonUnderTest {
+  readonly pid: number;
+  /** The newest line of which this is true, also one that was there before. */
+  find(test: (line: LogLine) => boolean): LogLine | undefined;
+  /** Lines at `warn` and `error` so far: a run with any of them measured something else. */
+  complaints(): readonly string[];
+  /** HTTP requests since its start, by origin. */
+  countRequests(): Promise<Readonly<Record<string, number>>>;
+  usage(): Promise<Usage>;
+  /** SIGTERM, and after a while SIGKILL. Ends when the process is gone. */
+  stop(): Promise<void>;
+}
+
+const STOP_PATIENCE_MS = 10_000;
+const MAIN = join(import.meta.dirname, "../../src/main.ts");
+const COUNTER = join(import.meta.dirname, "count-requests.ts");
+
+/** `node src/main.ts run` with what is set in `environment` alone; `nodeOptions` are for looking into it (`--cpu-prof`). */
+export function startDaemonUnderTest(
+  configFile: string,
+  environment: Readonly<Record<string, string>> = {},
+  nodeOptions: readonly string[] = [],
+): DaemonUnderTest {
+  const child = spawn(process.execPath, [...nodeOptions, "--import", COUNTER, MAIN, "run", "--config", configFile], {
+    stdio: ["ignore", "ignore", "pipe", "ipc"],
+    env: { PATH: process.env["PATH"], PENSTOCK__LOG__LEVEL: "debug", ...environment },
+  });
+  const { pid, stderr } = child;
+  if (pid === undefined || stderr === null) throw new Error("the daemon could not be started");
+  const lines: LogLine[] = [];
+  createInterface({ input: stderr }).on("line", (text) => lines.push(readLine(text)));
+  const ended = once(child, "exit");
+  const throwIfEnded = (): void => {
+    if (child.exitCode === null && child.signalCode === null) return;
+    const last = lines.slice(-10).map(({ text }) => text);
+    throw new Error(`the daemon ended by itself; its last lines:\n${last.join("\n")}`);
+  };
+  return {
+    pid,
+    find(test) {
+      throwIfEnded();
+      return lines.findLast(test);
+    },
+    complaints: () => lines.filter(({ level }) => level >= 40).map(({ text }) => text),
+    async countRequests() {
+      throwIfEnded();
+      const answer = once(child, "message");
+      child.send("count");
+      const [counts] = (await answer) as [Readonly<Record<string, number>>];
+      return counts;
+    },
+    usage: async () => readUsage(pid),
+    async stop() {
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_PATIENCE_MS);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** What is no JSON line, such as Node's own words on its way down, is an error. */
+function readLine(text: string): LogLine {
+  try {
+    const { time, msg, level, job } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    return {
+      atMs: Date.parse(String(time)),
+      msg: String(msg),
+      level: Number(level),
+      job: typeof job === "string" ? job : "",
+      text,
+    };
+  } catch {
+    return { atMs: Date.now(), msg: text, level: 50, job: "", text };
+  }
+}
