@@ -34,7 +34,7 @@ function isUnsettled({ desired, decisions, observed }: DonePass): boolean {
 }
 
 function isUnderWay(decision: JobDecision | SavepointDecision): boolean {
-  if (decision.kind === "await") return decision.block === undefined;
+  if (decision.kind === "await") return decision.block === undefined || decision.block.reason === "OutcomeUnknown";
   if (decision.kind === "leave") return "soon" in decision && decision.soon;
   return decision.kind === "announce" || decision.kind === "resume" || decision.kind === "settle" || decision.kind === "ready";
 }

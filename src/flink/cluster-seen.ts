@@ -34,6 +34,8 @@ export interface ReachableCluster {
   readonly inPlaceRescale: boolean;
   readonly checkpointsDir: string | undefined;
   readonly savepointsDir: string | undefined;
+  /** Why a savepoint can surely not be written where it would go; undefined when it can, or when that cannot be told from here. */
+  readonly savepointsRefused: string | undefined;
   readonly slots: SlotsSeen;
   /** All jobs that Flink lists, ours or not, ended ones included, by Flink job id. */
   readonly jobs: ReadonlyMap<string, FlinkJobSeen>;

@@ -15,6 +15,7 @@ import {
   type SlotsSeen,
 } from "./cluster-seen.ts";
 import { supportsResourceRequirements } from "./cluster-version.ts";
+import { canWrite } from "./can-write.ts";
 import type { FlinkClient } from "./flink-client.ts";
 import type { Folders } from "./folders.ts";
 import type { FlinkConfig, FlinkJobSummary, JobManagerConfig } from "./responses.ts";
@@ -210,6 +211,7 @@ export class Cluster {
       inPlaceRescale: sure.config.features.webRescale && supportsResourceRequirements(sure.config.flinkVersion),
       checkpointsDir,
       savepointsDir,
+      savepointsRefused: request.slots ? await whyNotWritable(savepointsDir ?? checkpointsDir) : undefined,
       slots: await this.#withHolders(slots, seenJobs, request.slots, signal),
       jobs: new Map(seenJobs.map((job) => [job.flinkJobId, job])),
       restorePoints: await this.#readRestorePoints(request.restorePointsOf, sure, signal),
@@ -325,6 +327,11 @@ export class Cluster {
 /** Whether what was asked for then tells what is asked for now. */
 function isAnswerTo(then: LookRequest, now: LookRequest): boolean {
   return (then.slots || !now.slots) && now.restorePointsOf.every((id) => then.restorePointsOf.includes(id));
+}
+
+async function whyNotWritable(dir: string | undefined): Promise<string | undefined> {
+  const found = dir === undefined ? undefined : await canWrite(dir);
+  return found?.kind === "no" ? found.because : undefined;
 }
 
 /** Undefined when it takes longer. The timer holds no process up and is gone as soon as the answer is there. */

@@ -37,6 +37,12 @@ export function announceStop(
       rescaled("NoSavepointDirectory"),
     );
   }
+  if (cluster.savepointsRefused !== undefined)
+    return leave(
+      job,
+      `${because} waits: a savepoint cannot be written: ${cluster.savepointsRefused}`,
+      rescaled("SavepointsRefused"),
+    );
   const triggerId = sha256Hex(`${live.flinkJobId} ${purpose} ${context.now}`).slice(0, 32);
   const base: StopOperation = {
     kind: "stop",

@@ -27,6 +27,8 @@ import type { StepSeen, Submission, SubmissionSeen } from "./submissions.ts";
 const PLACE_HELD_MS = 10_000;
 const SUBMISSIONS_AT_ONCE = 4;
 const REFUSED_DELAY = { baseMs: 2000, maxMs: 300_000 };
+/** A program's `main` that takes longer is none that anybody waits for. */
+const DOUBT_MS = 600_000;
 const STEP_DELAY = { baseMs: 5000, maxMs: 300_000 };
 /** As long as Flink itself gives a checkpoint by default. */
 const STOP_TIMEOUT_MS = 600_000;
@@ -280,7 +282,7 @@ export class Actions {
     const { log, wake } = this.#options;
     const failures = failuresOf(before);
     const facts = { job: submission.key, flinkJobId: submission.flinkJobId, cluster: submission.cluster };
-    this.#seen.set(submission.flinkJobId, this.#seenOf(withDoubt(outcome, before), failures + 1));
+    this.#seen.set(submission.flinkJobId, this.#seenOf(withDoubt(outcome, before), failures + 1, before));
     this.#stationOf(submission).cluster.expire();
     if (outcome.kind === "accepted") log.info(facts, "Flink accepted the job");
     else if (failures === 0)
@@ -298,7 +300,7 @@ export class Actions {
     this.#options.log.error({ err: error, job: submission.key }, "submission failed on our side");
   }
 
-  #seenOf(outcome: SubmitOutcome, failures: number): SubmissionSeen {
+  #seenOf(outcome: SubmitOutcome, failures: number, before: SubmissionSeen | undefined): SubmissionSeen {
     const { clock } = this.#options;
     const random = (): number => clock.random();
     switch (outcome.kind) {
@@ -308,7 +310,9 @@ export class Actions {
         const retryAtMs = outcome.curable
           ? clock.now() + retryDelayMs(failures, REFUSED_DELAY, random)
           : Number.POSITIVE_INFINITY;
-        return { kind: "refused", reason: outcome.reason, because: outcome.because, failures, retryAtMs };
+        const doubtUntilMs =
+          before?.kind === "unknown" ? clock.now() + DOUBT_MS : before?.kind === "refused" ? before.doubtUntilMs : undefined;
+        return { kind: "refused", reason: outcome.reason, because: outcome.because, failures, retryAtMs, doubtUntilMs };
       }
       case "unknown":
         return {

@@ -17,6 +17,7 @@ import { nextJobRecord } from "./job-status.ts";
 import type { Observed } from "./observed.ts";
 import { nextSavepointRecord } from "./savepoint-status.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { isStatusFile } from "./read-snapshot.ts";
 import { findStrangers } from "./strangers.ts";
 
 /** What the status branch is to hold after this pass. */
@@ -55,6 +56,11 @@ export function buildStatus(input: BuildStatusInput): StatusUpdate {
   const records = nextRecords(input);
   const removed = [...snapshot.status.records].filter(([key]) => !records.has(key));
   const changes = new Map<string, string | undefined>(removed.map(([, { id }]) => [statusPath(id), undefined]));
+  // A branch that was set back may hold files of what was forgotten since; what this process remembers is all there is.
+  if (snapshot.status.rewrite) {
+    const kept = new Set([...records.values()].map(({ id }) => statusPath(id)));
+    for (const path of snapshot.status.files.keys()) if (isStatusFile(path) && !kept.has(path)) changes.set(path, undefined);
+  }
   for (const [key, record] of records) {
     const isKnown = snapshot.status.records.get(key) === record && !snapshot.status.rewrite;
     const text = isKnown ? undefined : formatStatusDocument(record);

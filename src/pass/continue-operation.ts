@@ -29,7 +29,7 @@ export function continueOperation(job: DesiredJob, record: JobRecord, operation:
     case "cancel":
       return continueCancel(job, record, operation, context);
     case "rescale":
-      return continueRescale(job, operation, context);
+      return continueRescale(job, record, operation, context);
     default:
       return operation satisfies never;
   }
@@ -181,7 +181,7 @@ function continueCancel(job: DesiredJob, record: JobRecord, operation: CancelOpe
   };
 }
 
-function continueRescale(job: DesiredJob, operation: RescaleOperation, context: JobContext): JobDecision {
+function continueRescale(job: DesiredJob, record: JobRecord, operation: RescaleOperation, context: JobContext): JobDecision {
   const step = stepOf(operation, context);
   if (step?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its rescale in place is under way");
   if (step?.kind === "rescale-asked") {
@@ -199,7 +199,7 @@ function continueRescale(job: DesiredJob, operation: RescaleOperation, context: 
   if (seen.kind === "absent" || hasEnded(seen.job)) return abandon(job, undefined, "it ended while it was to be rescaled");
   if (step?.kind === "unknown" && context.now < step.retryAtMs)
     return awaitOutcome(job, operation, blockOf(operation, "OutcomeUnknown"), step.because);
-  const from = seen.job.detail?.parallelism ?? operation.rpus;
+  const from = record.status.requestedRpus ?? operation.rpus;
   return {
     ...head(job),
     kind: "resume",

@@ -116,7 +116,9 @@ function decideBySubmission(
     }
     case "refused":
       if (submission.reason === JOB_ID_SPENT) return settleUnseen(job, operation, seen.cluster);
-      if (isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
+      // Another id is only begun when nothing can come of this one any more.
+      if ((submission.doubtUntilMs ?? 0) <= context.now && isOutdated(job, record, operation, context))
+        return startAgain(job, operation, context);
       if (context.now >= submission.retryAtMs) return undefined;
       return awaitOutcome(job, operation, started(submission.reason), submission.because);
     default:
@@ -149,7 +151,9 @@ function settleListed(
   seen: JobSeen & { kind: "listed" },
   context: JobContext,
 ): JobDecision {
-  if (record.status.flinkJobId !== undefined || !isSpent(seen.job, operation)) return settleStarted(job, operation, seen);
+  // Under high availability a job may have been recovered with its state and have counted no checkpoint since.
+  const mayHaveState = record.status.flinkJobId !== undefined || seen.cluster.highAvailability;
+  if (mayHaveState || !isSpent(seen.job, operation)) return settleStarted(job, operation, seen);
   const submission = context.observed.submissions.get(operation.flinkJobId);
   if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
   const refusal = submission?.kind === "refused" ? submission : undefined;

@@ -66,6 +66,10 @@ function wantsSlots(job: DesiredJob, last: readonly ClusterSeen[]): boolean {
 /** The Job does not run and should: what its attempts left decides how it comes back, or what its tombstone keeps. */
 function needsRestorePoints(job: DesiredJob, cluster: Cluster, last: readonly ClusterSeen[]): boolean {
   const status = job.record?.status;
+  if (status !== undefined && status.flinkJobId === undefined && status.operation === undefined) {
+    // What was lost with the status branch may have left attempts whose numbers must not be used again.
+    return status.conditions.some(({ reason }) => reason === "StatusLost");
+  }
   if (status === undefined || status.deleted !== undefined || status.suspended === true) return false;
   const { operation } = status;
   const ref = operation?.cluster ?? status.cluster;

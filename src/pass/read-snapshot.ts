@@ -205,7 +205,7 @@ export function buildStatusView(snapshot: StatusSnapshot, before?: StatusView): 
   // After a loss the records are those in memory, which are not what the files say.
   const known = before?.rewrite === false ? before : undefined;
   for (const [path, text] of snapshot.files) {
-    if (!STATUS_FILE.test(path)) continue;
+    if (!isStatusFile(path)) continue;
     const key = keyOfStatusPath(path);
     const record = known?.files.get(path) === text ? known.records.get(key) : undefined;
     const parsed = record === undefined ? parseStatusDocument(path, text) : { record };
@@ -221,6 +221,11 @@ export function buildStatusView(snapshot: StatusSnapshot, before?: StatusView): 
     summary: summary === undefined ? undefined : parseSummary(summary),
     rewrite: false,
   };
+}
+
+/** Whether the branch keeps a resource in it; other files are nobody's business. */
+export function isStatusFile(path: string): boolean {
+  return STATUS_FILE.test(path);
 }
 
 /** The path is the key: see `statusPath`. */

@@ -26,8 +26,8 @@ interface Tried {
 export type SubmissionSeen =
   | { readonly kind: "under-way" }
   | { readonly kind: "accepted"; readonly acceptedAtMs: number }
-  /** Flink said no, and nothing runs under this id. */
-  | ({ readonly kind: "refused"; readonly reason: string } & Tried)
+  /** Flink said no, and nothing runs under this id. Until `doubtUntilMs` the `main` of an earlier try may still be at work under it. */
+  | ({ readonly kind: "refused"; readonly reason: string; readonly doubtUntilMs: number | undefined } & Tried)
   /** The answer was lost: the job may yet appear, since the program's `main` may still be at work. */
   | ({ readonly kind: "unknown" } & Tried);
 
