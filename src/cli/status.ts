@@ -52,9 +52,9 @@ export async function status(io: Io, name: string | undefined, options: StatusOp
   }
   if (options.output === "json") printJson(io, read, chosen);
   else printText(io, read, chosen, name !== undefined);
-  const isWell =
-    chosen.every((record) => worstOf(record) === undefined) &&
-    (name !== undefined || (read.view.summary?.problems.length ?? 0) === 0);
+  const { summary, unreadable } = read.view;
+  const isWhole = name !== undefined || ((summary?.problems.length ?? 0) === 0 && unreadable.size === 0);
+  const isWell = isWhole && chosen.every((record) => worstOf(record) === undefined);
   return isWell ? 0 : 1;
 }
 

@@ -129,8 +129,11 @@ describe.concurrent("penstock status", () => {
     );
   });
 
-  it("names a file of the branch that it cannot understand", async () => {
-    await using world = await aWorldAtRest();
+  it("names a file of the branch that it cannot understand, and ends with 1 for it", async () => {
+    await using world = await createWorld();
+    await world.push(await aRunningJob("orders"));
+    await world.runOnce();
+    expect((await status(world)).status).toBe(0);
     await world.git.commitFiles("jobs", "penstock/status", { "local/default/job/orders.yaml": "status: [\n" }, "oops");
     const { status: exit, stdout } = await status(world);
     expect(exit).toBe(1);
