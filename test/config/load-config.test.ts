@@ -80,7 +80,13 @@ describe("a loaded configuration", () => {
           },
         ],
       ]),
-      policy: { paused: false },
+      policy: {
+        paused: false,
+        runtimeUpdates: "automatic",
+        onDelete: "savepoint",
+        deleteTimeoutMs: 600_000,
+        deletions: { max: 5 },
+      },
       artifacts: {
         maxBytes: 500 * 1024 ** 2,
         cacheDir: "/home/me/.cache/penstock",

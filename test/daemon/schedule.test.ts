@@ -44,7 +44,14 @@ function submitted(seen: Readonly<Record<string, SubmissionSeen>>): PassInput {
   return { observed: anObserved({ submissions: seen }) };
 }
 
-const REFUSED = { kind: "refused", reason: "BadOption", because: "no", failures: 1, retryAtMs: NOW + 60_000 } as const;
+const REFUSED = {
+  kind: "refused",
+  reason: "BadOption",
+  because: "no",
+  failures: 1,
+  doubtUntilMs: undefined,
+  retryAtMs: NOW + 60_000,
+} as const;
 
 /** A job that runs and a pass that has nothing to say about it. */
 const running = (): DonePass => aPass(QUIET, {}, listing(), listing());
@@ -73,7 +80,12 @@ describe("nextDelayMs", () => {
       250,
     ],
     ["a quarter of a second while a job restarts", aPass(QUIET, {}, listing(), listing({ state: "RESTARTING" })), 250],
-    ["as long as configured once a job has ended", aPass(QUIET, {}, listing(), listing({ state: "FAILED" })), POLL_MS],
+    ["as long as configured once a job is finished", aPass(QUIET, {}, listing(), listing({ state: "FINISHED" })), POLL_MS],
+    [
+      "a quarter of a second once a job failed: it is brought back",
+      aPass(QUIET, {}, listing(), listing({ state: "FAILED" })),
+      250,
+    ],
     [
       "as long as configured while a job waits for what only others can give",
       aPass(QUIET, { manifests: [aManifest({ spec: { rpus: 99 } }), anArtifactManifest()] }),
@@ -166,7 +178,7 @@ describe("findTrouble", () => {
     );
     expect(findTrouble(pass)).toEqual([
       "a.yaml:1:2 unknown field",
-      "Savepoint default/final: NotYetActedOn: Savepoints are not yet acted on: none is taken, and no Job is stopped for it",
+      "Savepoint default/final: JobNotRunning: waits for Job orders, which has not run yet",
       "Job default/orders: NotEnoughSlots: needs 9 slots, 8 of 8 free in main in zone local for Flink 1.16",
       "the status cannot be written: the push was refused",
     ]);
@@ -185,7 +197,7 @@ describe("findTrouble", () => {
 
   it("names a job that Flink gave up", () => {
     expect(findTrouble(aPass(QUIET, {}, listing(), listing({ state: "FAILED", detail: { rootCause: "boom" } })))).toEqual([
-      "Job default/orders: Ended: Flink ended it as FAILED (boom); bringing it back is not yet acted on",
+      "Job default/orders: Ended: Flink ended it as FAILED (boom)",
     ]);
   });
 

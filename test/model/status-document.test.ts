@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { formatProblem } from "../../src/common/problem.ts";
-import type { ArtifactRecord, JobRecord, ResourceRecord, SavepointRecord, Summary } from "../../src/model/status.ts";
+import type { ArtifactRecord, JobRecord, Operation, ResourceRecord, SavepointRecord, Summary } from "../../src/model/status.ts";
 import {
   formatStatusDocument,
   formatStatusReadme,
@@ -74,7 +74,7 @@ const fullJob = aJob(
     parallelism: 5,
     artifact: { name: "orders", sha256: "12".repeat(32), size: 123, jarOptions: {} },
     startedFrom: { kind: "Savepoint", uri: "s3://b/sp" },
-    operation: { kind: "start", attempt: 2, flinkJobId: "1e5", cluster, rpus: 5, announcedAt: "2026-11-22T17:30:00Z" },
+    operation: { kind: "start", attempt: 2, flinkJobId: "1e5", cluster, rpus: 5, run: 1, announcedAt: "2026-11-22T17:30:00Z" },
     conditions: [
       {
         type: "Healthy",
@@ -97,6 +97,25 @@ const summary: Summary = {
   orphans: [],
   unmanaged: [],
 };
+
+const TIME = "2026-11-22T17:30:00Z";
+const stopped = { flinkJobId: "1e5", cluster, announcedAt: TIME } as const;
+const operations: readonly Operation[] = [
+  { kind: "start", attempt: 2, cluster, flinkJobId: "1e5", rpus: 5, run: 2, announcedAt: TIME },
+  {
+    kind: "stop",
+    purpose: "rescale",
+    ...stopped,
+    triggerId: "77e7",
+    targetDirectory: "s3://b/sp/1e5/77e7",
+    next: { attempt: 3, flinkJobId: "2e5", cluster, rpus: 7 },
+  },
+  { kind: "stop", purpose: "final", ...stopped, triggerId: "7", targetDirectory: "s3://b/1", savepoint: "1.0", drain: true },
+  { kind: "cancel", ...stopped },
+  { kind: "rescale", ...stopped, rpus: 7 },
+];
+const lastSavepoint = { uri: "s3://b/sp", takenAt: TIME, flinkJobId: "1e5", reason: "Suspend" } as const;
+const aTake = { kind: "take", triggerId: "0777", cluster, flinkJobId: "1e5", uri: "s3://b/sp", announcedAt: TIME } as const;
 
 function roundTrip(record: ResourceRecord): unknown {
   const parsed = parseStatusDocument(statusPath(record.id), formatStatusDocument(record));
@@ -175,6 +194,7 @@ describe("a status document", () => {
             url: http://jobmanager-a:8081
             incarnation: 0b5c
           rpus: 5
+          run: 1
           announcedAt: 2026-11-22T17:30:00Z
         conditions:
           - type: Healthy
@@ -194,6 +214,17 @@ describe("a status document", () => {
   it.each([
     ["a new Job", aJob()],
     ["a Job with everything", fullJob],
+    ...operations.map((operation) => [`a Job with its ${operation.kind}`, aJob({}, { operation })] as const),
+    ["a suspended Job", aJob({}, { suspended: true, requestedRpus: 0, lastSavepoint })],
+    ["a Job that a Final Savepoint stopped", aJob({}, { finalized: { savepoint: "final", uri: "s3://b/sp", drained: true } })],
+    ["a Job whose rescale was undone", aJob({}, { rescaleFailed: { rpus: 7, because: "no slots: 3 of 8" }, restarts: 0 })],
+    [
+      "a Job with the marks of its attempts",
+      aJob({}, { startedAt: TIME, checkpointed: "00000000000000000000000000000012", restarts: 3, deletingSince: TIME }),
+    ],
+    ["a tombstone", aJob({}, { deleted: { at: TIME, restorePoint: { kind: "Checkpoint", uri: "s3://b/chk-1" } } })],
+    ["a tombstone without a restore point", aJob({}, { deleted: { at: TIME } })],
+    ["a Savepoint that is being taken", { ...aSavepoint, status: { ...aSavepoint.status, operation: aTake } }],
     ["an Artifact", anArtifact],
     ["a Savepoint", aSavepoint],
     ["an external Savepoint", { ...aSavepoint, spec: { type: "External", uri: "s3://b/sp", deletionPolicy: "Delete" } }],
@@ -345,8 +376,8 @@ describe("a status document", () => {
     ],
     [
       "an unknown operation",
-      good.replace("kind: start", "kind: stop"),
-      'eu/default/job/orders-v1.yaml:57:11 status.operation.kind must be start, found "stop"',
+      good.replace("kind: start", "kind: leap"),
+      'eu/default/job/orders-v1.yaml:57:11 status.operation.kind must be one of start, stop, cancel or rescale, found "leap"',
     ],
     [
       "a missing field",

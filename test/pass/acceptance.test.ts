@@ -13,6 +13,8 @@ import {
   COMMIT,
 } from "./builders.ts";
 
+const LEFT = { kind: "leave" } as const;
+
 const ACCEPTED = { status: "True", reason: "SpecAccepted", message: "the spec is in force as it is declared" };
 const BROKEN = {
   status: "False",
@@ -42,51 +44,73 @@ describe("acceptanceOfJob", () => {
       { manifest: { labels: { a: "b" }, annotations: { c: "d" } }, record: aStartedRecord() },
     ],
   ] as const)("accepts %s", (_, job) => {
-    expect(acceptanceOfJob(aDesiredJob(job))).toEqual(ACCEPTED);
+    expect(acceptanceOfJob(aDesiredJob(job), LEFT)).toEqual(ACCEPTED);
   });
 
   it.each([aRecord(), anAnnouncedRecord(), aStartedRecord()])("refuses a broken manifest", (record) => {
-    expect(acceptanceOfJob(aDesiredJob({ manifest: "broken", record }))).toEqual(BROKEN);
+    expect(acceptanceOfJob(aDesiredJob({ manifest: "broken", record }), LEFT)).toEqual(BROKEN);
   });
 
-  it.each([anAnnouncedRecord(), aStartedRecord()])("does not act on a deletion of what was started", (record) => {
-    expect(acceptanceOfJob(aDesiredJob({ manifest: "absent", record }))).toEqual(
-      refused(
-        "DeletionNotYetActedOn",
-        "the manifest is gone; deleting a Job that was started is not yet acted on, so it goes on. Put the manifest back, or stop the job by hand",
-      ),
+  it.each([anAnnouncedRecord(), aStartedRecord()])("says of a Job that was started that its manifest is gone", (record) => {
+    expect(acceptanceOfJob(aDesiredJob({ manifest: "absent", record }), LEFT)).toEqual(
+      refused("ManifestGone", "the manifest is gone"),
     );
   });
 
-  it("refuses immutable changes, each with its old and new value and its place", () => {
+  const wayOut =
+    "for what is different declare a Job {name: orders-v2} with spec.initialStateRef {name: orders-final}, " +
+    "and a Savepoint {name: orders-final} with spec {type: Final, finalOptions: {shutdownMethod: Graceful}, jobRef: {name: orders}}";
+
+  it("refuses immutable changes, each with its old and new value and its place, and shows the way out", () => {
     const positions = new Map([
       ["/spec/flinkVersion", { file: "orders.yaml", line: 5, column: 17 }],
       ["/spec/artifactRef/name", { file: "orders.yaml", line: 7, column: 11 }],
     ]);
     const manifest = { spec: { flinkVersion: "1.20", artifact: "app-2" }, positions };
-    expect(acceptanceOfJob(aDesiredJob({ manifest, record: aStartedRecord() }))).toEqual(
+    expect(acceptanceOfJob(aDesiredJob({ manifest, record: aStartedRecord() }), LEFT)).toEqual(
       refused(
         "SpecChanged",
-        "orders.yaml:5:17 spec.flinkVersion was 1.16 and is 1.20 and orders.yaml:7:11 spec.artifactRef.name was app and is app-2; only spec.resources.rpus may change. Put it back, and declare a Job with a new name for what is different",
+        `orders.yaml:5:17 spec.flinkVersion was 1.16 and is 1.20 and orders.yaml:7:11 spec.artifactRef.name was app and is app-2; only spec.resources.rpus may change. Put it back; ${wayOut}`,
       ),
     );
   });
 
-  it("does not act on other rpus, of a job that runs and of one that is being started", () => {
-    const manifest = { spec: { rpus: 5 } };
-    for (const record of [aStartedRecord(), anAnnouncedRecord()]) {
-      expect(acceptanceOfJob(aDesiredJob({ manifest, record }))).toEqual(
-        refused(
-          "RescaleNotYetActedOn",
-          "spec.resources.rpus was 2 and is 5; rescaling is not yet acted on, so the job goes on with 2",
-        ),
-      );
-    }
+  it.each([
+    ["orders-v1", "orders-v2"],
+    ["orders-0.9", "orders-0.10"],
+    ["orders", "orders-v2"],
+  ])("offers a name for what comes after %s", (name, next) => {
+    const job = aDesiredJob({
+      id: { name },
+      manifest: { spec: { flinkVersion: "1.20" } },
+      record: aStartedRecord({ id: { name } }),
+    });
+    expect(acceptanceOfJob(job, LEFT).message).toContain(
+      `declare a Job {name: ${next}} with spec.initialStateRef {name: ${name}-final}`,
+    );
   });
 
-  it("names the immutable change before the rpus that changed with it", () => {
+  it("accepts other rpus, of a job that runs and of one that is being started", () => {
+    for (const record of [aStartedRecord(), anAnnouncedRecord()])
+      expect(acceptanceOfJob(aDesiredJob({ manifest: { spec: { rpus: 5 } }, record }), LEFT)).toEqual(ACCEPTED);
+  });
+
+  it("says that rpus is not changed either when something immutable was changed with it", () => {
     const job = aDesiredJob({ manifest: { spec: { rpus: 5, flinkVersion: "1.20" } }, record: aStartedRecord() });
-    expect(acceptanceOfJob(job).reason).toBe("SpecChanged");
+    expect(acceptanceOfJob(job, LEFT)).toMatchObject({
+      reason: "SpecChanged",
+      message: expect.stringContaining("only spec.resources.rpus may change, and rpus is not changed either. Put it back"),
+    });
+  });
+
+  it("takes a Job that is declared again under its tombstone for a new one", () => {
+    const record = aStartedRecord({ status: { phase: "Deleting", deleted: { at: "2026-11-01T00:00:00Z" } } });
+    const job = aDesiredJob({ manifest: { spec: { flinkVersion: "1.20" } }, record });
+    expect(acceptanceOfJob(job, { kind: "announce" })).toEqual(ACCEPTED);
+    expect(acceptanceOfJob(job, { kind: "wait" })).toEqual(ACCEPTED);
+    expect(acceptanceOfJob(aDesiredJob({ manifest: "absent", record }), LEFT)).toEqual(
+      refused("ManifestGone", "the manifest is gone"),
+    );
   });
 
   describe("of a job that was adopted", () => {
@@ -96,7 +120,7 @@ describe("acceptanceOfJob", () => {
 
     it("refuses what is not the spec in its id", () => {
       expect(isSpecOf(adopted)).toBe(false);
-      expect(acceptanceOfJob(aDesiredJob({ manifest: {}, record: adopted }))).toEqual(
+      expect(acceptanceOfJob(aDesiredJob({ manifest: {}, record: adopted }), LEFT)).toEqual(
         refused(
           "SpecChanged",
           "the declared spec is not the one that the job runs with, and the accepted one was lost with the status branch; put the manifest back as it was",
@@ -105,7 +129,7 @@ describe("acceptanceOfJob", () => {
     });
 
     it("accepts the spec in its id when it is declared again", () => {
-      expect(acceptanceOfJob(aDesiredJob({ manifest: { spec: lost }, record: adopted }))).toEqual(ACCEPTED);
+      expect(acceptanceOfJob(aDesiredJob({ manifest: { spec: lost }, record: adopted }), LEFT)).toEqual(ACCEPTED);
     });
   });
 });
@@ -140,8 +164,8 @@ describe("acceptanceOfArtifact", () => {
     [
       "a manifest that is gone",
       { manifest: "absent" },
-      "DeletionNotYetActedOn",
-      "the manifest is gone; deleting an Artifact that Jobs use is not yet acted on",
+      "ManifestGone",
+      "the manifest is gone, and Jobs use it; it stays until they are gone",
     ],
     [
       "changed bytes at the source",

@@ -58,20 +58,23 @@ function aSubmit(attempt = 1, parallelism = 2): JobDecision {
   return {
     key: operation.flinkJobId as JobDecision["key"],
     id: anId(),
-    kind: "submit",
+    kind: "resume",
     because: "it was announced",
-    operation,
-    submission: {
-      key: operation.flinkJobId as JobDecision["key"],
-      flinkJobId: operation.flinkJobId,
-      zone: "local",
-      cluster: "main",
-      artifactSha256: SHA256,
-      entryClass: TEST_JOB_CLASS,
-      mainArgs: [],
-      parallelism,
-      configuration: {},
-      allowNonRestoredState: false,
+    work: {
+      kind: "start",
+      operation,
+      submission: {
+        key: operation.flinkJobId as JobDecision["key"],
+        flinkJobId: operation.flinkJobId,
+        zone: "local",
+        cluster: "main",
+        artifactSha256: SHA256,
+        entryClass: TEST_JOB_CLASS,
+        mainArgs: [],
+        parallelism,
+        configuration: {},
+        allowNonRestoredState: false,
+      },
     },
   };
 }

@@ -231,7 +231,7 @@ describe("a Job from Pending to Ready", () => {
     );
     expect(statusIn(pass).history).toEqual([
       { when: "2026-11-22T12:00:00Z", from: "", to: "Pending", because: "waits for Artifact app" },
-      { when: "2026-11-22T12:00:01Z", from: "Pending", to: "Ready, Created", because: "Flink shows CREATED" },
+      { when: "2026-11-22T12:00:01Z", from: "Pending", to: "Ready, Created", because: "Flink has it" },
       {
         when: "2026-11-22T12:00:02Z",
         from: "Ready, Created",
@@ -323,6 +323,7 @@ describe("the accepted spec", () => {
       reason: "BadOption",
       because: "no",
       failures: 1,
+      doubtUntilMs: undefined,
       retryAtMs: Number.POSITIVE_INFINITY,
     } as const;
     const changed = { jarOptions: { entryClass: "com.example.Other" }, rpus: 3 };
@@ -337,8 +338,8 @@ describe("the accepted spec", () => {
     expect(conditionIn(announced, "Accepted")).toMatchObject({ status: "True" });
     const afterwards = runPass({ manifests, status: announced.status });
     expect(afterwards.decisions.jobs[0]).toMatchObject({
-      kind: "submit",
-      submission: { entryClass: "com.example.Other", parallelism: 3 },
+      kind: "resume",
+      work: { kind: "start", submission: { entryClass: "com.example.Other", parallelism: 3 } },
     });
   });
 });

@@ -1,24 +1,38 @@
 import type { ArtifactSeen } from "../../src/artifacts/artifact-store.ts";
 import type { JarContent } from "../../src/artifacts/inspect-jar.ts";
 import { formatTime } from "../../src/common/clock.ts";
+import type { PolicyConfig } from "../../src/config/config.ts";
 import type { FlinkJobDetail, FlinkJobSeen, ReachableCluster, UnreachableCluster } from "../../src/flink/cluster-seen.ts";
 import { flinkJobId } from "../../src/model/flink-job-id.ts";
-import type { ArtifactManifest, ArtifactSpec, JobManifest, JobSpec, SavepointManifest } from "../../src/model/manifest.ts";
+import type {
+  ArtifactManifest,
+  ArtifactSpec,
+  JobManifest,
+  JobSpec,
+  SavepointManifest,
+  SavepointSpec,
+} from "../../src/model/manifest.ts";
 import { resourceKey, siblingKey, type ResourceId } from "../../src/model/resource.ts";
 import type {
   ArtifactRecord,
   ArtifactStatus,
+  CancelOperation,
   ClusterRef,
   FrozenArtifact,
   JobRecord,
   JobStatus,
+  RescaleOperation,
   SavepointRecord,
+  SavepointStatus,
+  StartIntent,
   StartOperation,
+  StopOperation,
 } from "../../src/model/status.ts";
 import type { DecideInput } from "../../src/pass/decide.ts";
 import type { Declared, DesiredArtifact, DesiredJob, DesiredSavepoint } from "../../src/pass/desired.ts";
 import type { Observed } from "../../src/pass/observed.ts";
 import type { Snapshot, StatusView } from "../../src/pass/snapshot.ts";
+import type { StepSeen, SubmissionSeen } from "../../src/pass/submissions.ts";
 
 export const INSTANCE = "test";
 export const ZONE = "local";
@@ -69,7 +83,9 @@ export function anArtifactManifest(name = "app", spec: Partial<ArtifactSpec> = {
   };
 }
 
-export function aSavepointManifest(name = "final"): SavepointManifest {
+export const FINAL: SavepointSpec = { type: "Final", job: "orders", shutdownMethod: "Graceful", deletionPolicy: "Retain" };
+
+export function aSavepointManifest(name = "final", spec: SavepointSpec = FINAL): SavepointManifest {
   return {
     kind: "Savepoint",
     id: anId({ kind: "Savepoint", name }),
@@ -77,7 +93,7 @@ export function aSavepointManifest(name = "final"): SavepointManifest {
     annotations: {},
     source: { path: "savepoints.yaml", line: 1, blob: BLOB },
     positions: new Map(),
-    spec: { type: "Final", job: "orders", shutdownMethod: "Graceful", deletionPolicy: "Retain" },
+    spec,
   };
 }
 
@@ -103,9 +119,43 @@ export function anOperation({ spec, id, ...overrides }: OperationOverrides = {})
     flinkJobId: anAttempt(attempt, { ...(id === undefined ? {} : { id }), ...(spec === undefined ? {} : { spec }) }),
     cluster: CLUSTER,
     rpus: aSpec(spec).rpus,
+    run: 1,
     announcedAt: formatTime(NOW - 3_600_000),
     ...overrides,
   };
+}
+
+/** What is announced to follow the stop of attempt 1. */
+export function anIntent(overrides: Partial<StartIntent> = {}): StartIntent {
+  const attempt = overrides.attempt ?? 2;
+  return { attempt, flinkJobId: anAttempt(attempt), cluster: CLUSTER, rpus: 4, ...overrides };
+}
+
+/** Of attempt 1, with the savepoint that `SAVEPOINT` names. */
+export function aStop(purpose: StopOperation["purpose"], overrides: Partial<StopOperation> = {}): StopOperation {
+  const hasNext = purpose === "rescale" || purpose === "migrate";
+  return {
+    kind: "stop",
+    purpose,
+    flinkJobId: anAttempt(1),
+    cluster: CLUSTER,
+    triggerId: "7".repeat(32),
+    targetDirectory: `file:///flink/savepoints/${anAttempt(1)}/${"7".repeat(32)}`,
+    ...(hasNext ? { next: anIntent() } : {}),
+    ...(purpose === "final" ? { savepoint: "final" } : {}),
+    announcedAt: formatTime(NOW - 1000),
+    ...overrides,
+  };
+}
+
+export const SAVEPOINT = `file:///flink/savepoints/${anAttempt(1)}/${"7".repeat(32)}/savepoint-1`;
+
+export function aCancel(): CancelOperation {
+  return { kind: "cancel", flinkJobId: anAttempt(1), cluster: CLUSTER, announcedAt: formatTime(NOW - 1000) };
+}
+
+export function aRescale(rpus = 4): RescaleOperation {
+  return { kind: "rescale", flinkJobId: anAttempt(1), cluster: CLUSTER, rpus, announcedAt: formatTime(NOW - 1000) };
 }
 
 export const FROZEN: FrozenArtifact = {
@@ -120,15 +170,16 @@ export interface RecordOverrides {
   readonly spec?: Partial<JobSpec>;
   readonly status?: Partial<JobStatus>;
   readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
 }
 
 /** Of a Job that was accepted and never started. */
-export function aRecord({ id, spec, status, labels }: RecordOverrides = {}): JobRecord {
+export function aRecord({ id, spec, status, labels, annotations }: RecordOverrides = {}): JobRecord {
   return {
     kind: "Job",
     id: anId(id),
     labels: labels ?? {},
-    annotations: {},
+    annotations: annotations ?? {},
     spec: aSpec(spec),
     status: {
       phase: "Pending",
@@ -154,12 +205,13 @@ export function anAnnouncedRecord({ spec, id, ...operation }: OperationOverrides
 }
 
 /** Of a Job that Flink took. */
-export function aStartedRecord({ id, spec, status, labels }: RecordOverrides = {}): JobRecord {
+export function aStartedRecord({ id, spec, status, labels, annotations }: RecordOverrides = {}): JobRecord {
   const rpus = aSpec(spec).rpus;
   return aRecord({
     ...(id === undefined ? {} : { id }),
     ...(spec === undefined ? {} : { spec }),
     ...(labels === undefined ? {} : { labels }),
+    ...(annotations === undefined ? {} : { annotations }),
     status: {
       phase: "Ready",
       flinkJobState: "Running",
@@ -247,16 +299,43 @@ export function aDesiredArtifact(overrides: DesiredArtifactOverrides = {}): Desi
   };
 }
 
-export function aDesiredSavepoint(
-  overrides: { readonly declared?: "broken" | "absent"; readonly record?: SavepointRecord; readonly recordProblem?: string } = {},
-): DesiredSavepoint {
-  const manifest = aSavepointManifest();
+export interface DesiredSavepointOverrides {
+  readonly name?: string;
+  readonly spec?: SavepointSpec;
+  readonly declared?: "broken" | "absent";
+  /** What became of it, where something did. */
+  readonly status?: Partial<SavepointStatus>;
+  readonly recordProblem?: string;
+}
+
+/** A Final Savepoint of `orders` by default, that is declared and new. */
+export function aDesiredSavepoint({
+  name,
+  spec,
+  declared,
+  status,
+  recordProblem,
+}: DesiredSavepointOverrides = {}): DesiredSavepoint {
+  const manifest = aSavepointManifest(name, spec);
   return {
     key: resourceKey(manifest.id),
     id: manifest.id,
-    declared: overrides.declared === undefined ? { kind: "declared", manifest } : { kind: overrides.declared },
-    record: overrides.record,
-    recordProblem: overrides.recordProblem,
+    declared: declared === undefined ? { kind: "declared", manifest } : { kind: declared },
+    record: status === undefined ? undefined : aSavepointRecord(manifest, status),
+    recordProblem,
+  };
+}
+
+export function aSavepointRecord(manifest: SavepointManifest, status: Partial<SavepointStatus> = {}): SavepointRecord {
+  const { id, labels, annotations, spec } = manifest;
+  const source = { path: "savepoints.yaml", line: 1, commit: COMMIT, blob: BLOB };
+  return {
+    kind: "Savepoint",
+    id,
+    labels,
+    annotations,
+    spec,
+    status: { phase: "Pending", source, conditions: [], history: [], ...status },
   };
 }
 
@@ -303,6 +382,7 @@ export function aReachableCluster({
     inPlaceRescale: false,
     checkpointsDir: "file:///flink/checkpoints",
     savepointsDir: "file:///flink/savepoints",
+    savepointsRefused: undefined,
     slots: { total: 8, free: 8, heldByJob: undefined, ...slots },
     jobs: new Map(jobs.map((job) => [job.flinkJobId, job])),
     restorePoints: new Map(Object.entries(restorePoints)),
@@ -341,6 +421,8 @@ export function aListedJob({ detail, ...overrides }: ListedJobOverrides = {}): F
         ? undefined
         : {
             parallelism: 2,
+            vertices: [],
+            startedAtMs: NOW - 60_000,
             checkpoints: { completed: 0, latestPath: undefined, enabled: true },
             rootCause: undefined,
             ...detail,
@@ -352,7 +434,8 @@ export function anObserved(
   overrides: {
     readonly clusters?: Observed["clusters"];
     readonly artifacts?: Readonly<Record<string, ArtifactSeen>>;
-    readonly submissions?: Readonly<Record<string, ReturnType<Observed["submissions"]["get"]> & object>>;
+    readonly submissions?: Readonly<Record<string, SubmissionSeen>>;
+    readonly steps?: Readonly<Record<string, StepSeen>>;
   } = {},
 ): Observed {
   const artifacts = Object.entries(overrides.artifacts ?? { app: aReadyArtifact() });
@@ -360,6 +443,18 @@ export function anObserved(
     clusters: overrides.clusters ?? [aReachableCluster()],
     artifacts: new Map(artifacts.map(([name, seen]) => [resourceKey(anId({ kind: "Artifact", name })), seen])),
     submissions: new Map(Object.entries(overrides.submissions ?? {})),
+    steps: new Map(Object.entries(overrides.steps ?? {})),
+  };
+}
+
+export function aPolicy(overrides: Partial<PolicyConfig> = {}): PolicyConfig {
+  return {
+    paused: false,
+    runtimeUpdates: "automatic",
+    onDelete: "savepoint",
+    deleteTimeoutMs: 600_000,
+    deletions: { max: 5 },
+    ...overrides,
   };
 }
 
@@ -368,14 +463,16 @@ export function aDecideInput(overrides: Partial<DecideInput> = {}): DecideInput 
     config: {
       instance: INSTANCE,
       zones: new Map([[ZONE, { name: ZONE, clusters: [] }]]),
-      policy: { paused: false },
+      policy: aPolicy(),
       artifacts: { maxBytes: 500_000_000 },
       repository: { maxBlobBytes: 20_000_000 },
     },
     commit: COMMIT,
     desired: { jobs: [], artifacts: [], savepoints: [] },
     observed: anObserved(),
+    lastSeen: [],
     statusLost: { unrecorded: undefined, marked: undefined },
+    guarded: { deletions: new Map(), renames: new Map() },
     deletionsHeld: undefined,
     now: NOW,
     ...overrides,

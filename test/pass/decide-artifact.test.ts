@@ -131,8 +131,8 @@ describe("decideArtifact", () => {
       "keeps what is gone and used",
       { manifest: "absent", record: anArtifactRecord() },
       {},
-      "leave",
-      "Jobs use it; deleting an Artifact that is in use is not yet acted on",
+      "deleting",
+      "its manifest is gone, and Jobs use it; it stays until they are gone",
     ],
     [
       "keeps what is gone while deletions are held",

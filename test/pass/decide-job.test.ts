@@ -1,25 +1,22 @@
 import { describe, expect, it } from "vitest";
-import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
 import { parseFlinkJobId } from "../../src/model/flink-job-id.ts";
 import { buildFlinkConfiguration } from "../../src/model/options.ts";
 import type { JobRecord } from "../../src/model/status.ts";
-import { decideJob, type JobContext } from "../../src/pass/decide-job.ts";
-import type { SubmissionSeen } from "../../src/pass/submissions.ts";
+import type { JobDecision } from "../../src/pass/decision.ts";
+import type { Submission } from "../../src/pass/submissions.ts";
 import {
-  aDesiredJob,
   aListedJob,
   anAnnouncedRecord,
   anAttempt,
-  anObserved,
   anOperation,
   anUnreachableCluster,
+  aPolicy,
   aReachableCluster,
   aRecord,
   aStartedRecord,
   CLUSTER,
   COMMIT,
   FROZEN,
-  INSTANCE,
   MAIN_CLASS,
   NOW,
   SHA256,
@@ -27,34 +24,7 @@ import {
   type DesiredJobOverrides,
   type ListedJobOverrides,
 } from "./builders.ts";
-
-interface ContextOverrides extends Omit<Partial<JobContext>, "observed" | "slots"> {
-  readonly clusters?: readonly ClusterSeen[];
-  readonly submission?: SubmissionSeen;
-}
-
-function aContext({ clusters = [aReachableCluster()], submission, ...overrides }: ContextOverrides = {}): JobContext {
-  return {
-    instance: INSTANCE,
-    commit: COMMIT,
-    observed: anObserved({ clusters, submissions: submission === undefined ? {} : { [anAttempt(1)]: submission } }),
-    slots: new Map(
-      clusters.flatMap((seen) => (seen.kind === "reachable" ? [[`${seen.zone}/${seen.name}`, seen.slots.free] as const] : [])),
-    ),
-    artifact: { kind: "ready", frozen: FROZEN },
-    announcedArtifact: { kind: "ready", frozen: FROZEN },
-    paused: false,
-    statusLost: undefined,
-    projectRefused: undefined,
-    deletionsHeld: undefined,
-    now: NOW,
-    ...overrides,
-  };
-}
-
-function decideFor(job: DesiredJobOverrides = {}, context: ContextOverrides = {}) {
-  return decideJob(aDesiredJob(job), aContext(context));
-}
+import { aCheckpoint, cannotTell, decideFor, listed, type ContextOverrides } from "./job-decisions.ts";
 
 /** With the start of attempt 1 announced for the only cluster. */
 function decideAnnounced(context: ContextOverrides = {}, job: DesiredJobOverrides = {}) {
@@ -80,7 +50,7 @@ const restarted = (restorePoints: ClusterOverrides["restorePoints"] = {}, more: 
 
 const endedAttempt = (attempt: number): ClusterOverrides => withJobs({ flinkJobId: anAttempt(attempt), state: "FAILED" });
 
-const REFUSED = { kind: "refused", reason: "ProgramFailed", because: "no broker", failures: 1 } as const;
+const REFUSED = { kind: "refused", reason: "ProgramFailed", because: "no broker", failures: 1, doubtUntilMs: undefined } as const;
 const UNKNOWN = { kind: "unknown", because: "no answer within 2m", failures: 1 } as const;
 
 describe("a Job whose documents cannot be understood", () => {
@@ -99,20 +69,34 @@ describe("a Job whose documents cannot be understood", () => {
   });
 
   it("goes on with an announced start although its manifest broke: the accepted spec counts", () => {
-    expect(decideAnnounced({}, { manifest: "broken" })).toMatchObject({ kind: "submit", operation: anOperation() });
+    expect(decideAnnounced({}, { manifest: "broken" })).toMatchObject({
+      kind: "resume",
+      work: { kind: "start", operation: anOperation() },
+    });
   });
 });
 
 describe("a Job that was started", () => {
-  it.each(["broken", "absent", { spec: { rpus: 5 } }, { spec: { flinkVersion: "1.17" } }] as const)(
-    "is left alone, whatever its manifest says: %j",
+  it.each(["broken", "absent", {}, { spec: { rpus: 5 } }, { spec: { rpus: 0 } }, { spec: { flinkVersion: "1.17" } }] as const)(
+    "is left alone while its cluster cannot be seen, whatever its manifest says: %j",
     (manifest) => {
-      for (const clusters of [[aReachableCluster()], [anUnreachableCluster()], [], [aReachableCluster(withJobs({}))]]) {
-        expect(decideFor({ manifest, record: aStartedRecord() }, { clusters })).toMatchObject({
-          kind: "leave",
-          because: "it was started; its state is Flink's to tell",
-        });
+      for (const clusters of [[anUnreachableCluster()], [], [aReachableCluster({ url: "http://elsewhere:8081/" })]]) {
+        for (const policy of [aPolicy(), aPolicy({ onDelete: "cancel" })]) {
+          const decision = decideFor({ manifest, record: aStartedRecord() }, { clusters, policy });
+          expect(decision.kind).toBe(manifest === "absent" ? decision.kind : "leave");
+          expect(decision).not.toHaveProperty("work");
+        }
       }
+    },
+  );
+
+  it.each(["broken", {}, { spec: { flinkVersion: "1.17" } }, { spec: { flinkVersion: "1.17", rpus: 5 } }] as const)(
+    "runs on when its manifest says nothing that may be acted on: %j",
+    (manifest) => {
+      expect(decideFor({ manifest, record: aStartedRecord() }, { clusters: [aReachableCluster(withJobs({}))] })).toMatchObject({
+        kind: "leave",
+        because: "it already matches Git",
+      });
     },
   );
 });
@@ -120,22 +104,19 @@ describe("a Job that was started", () => {
 describe("a Job whose manifest is gone", () => {
   it.each([
     ["never ran", aRecord(), "forget", "its manifest is gone and it never ran"],
-    ["was submitted once", aRecord({ status: { attempt: 1 } }), "leave", "it was submitted once, so its record is kept"],
-    ["was started", aStartedRecord(), "leave", "it was started; its state is Flink's to tell"],
+    ["was only ever refused", aRecord({ status: { attempt: 1 } }), "forget", "its manifest is gone and it never ran"],
   ] as const)("that %s", (_, record, kind, because) => {
     expect(decideFor({ manifest: "absent", record })).toMatchObject({ kind, because });
   });
 
   it("is not forgotten while a document's identity cannot be read", () => {
-    const deletionsHeld = "nothing counts as deleted while the document at a.yaml:1:1 cannot be read";
-    expect(decideFor({ manifest: "absent", record: aRecord() }, { deletionsHeld })).toMatchObject({
-      kind: "leave",
-      because: deletionsHeld,
-    });
+    const because = "nothing counts as deleted while the document at a.yaml:1:1 cannot be read";
+    const deletion = { kind: "held", reason: "DeletionHeld", because } as const;
+    expect(decideFor({ manifest: "absent", record: aRecord() }, { deletion })).toMatchObject({ kind: "leave", because });
   });
 
   it("goes on with its announced start", () => {
-    expect(decideAnnounced({}, { manifest: "absent" })).toMatchObject({ kind: "submit" });
+    expect(decideAnnounced({}, { manifest: "absent" })).toMatchObject({ kind: "resume", work: { kind: "start" } });
   });
 });
 
@@ -143,17 +124,17 @@ describe("a Job that is new", () => {
   it("is started where there is room", () => {
     const decision = decideFor();
     expect(decision).toMatchObject({
-      kind: "start",
+      kind: "announce",
       because: "it is declared and main has the 2 slots that it needs",
       artifact: FROZEN,
-      operation: anOperation({ announcedAt: "2026-11-22T12:00:00Z" }),
+      work: { kind: "start", operation: anOperation({ announcedAt: "2026-11-22T12:00:00Z" }) },
     });
   });
 
   it("is submitted with everything its start was announced with", () => {
     const configuration = { "execution.checkpointing.interval": "30s" };
     const decision = decideFor({ manifest: { spec: { configuration, rpus: 3 } } });
-    expect(decision.kind === "start" && decision.submission).toEqual({
+    expect(submissionIn(decision)).toEqual({
       key: "local/default/job/orders",
       flinkJobId: anAttempt(1, { spec: { configuration } }),
       zone: "local",
@@ -168,22 +149,41 @@ describe("a Job that is new", () => {
   });
 
   it("is started alike when it has waited before", () => {
-    expect(decideFor({ record: aRecord() })).toMatchObject({ kind: "start", operation: { attempt: 1 } });
+    expect(decideFor({ record: aRecord() })).toMatchObject({
+      kind: "announce",
+      work: { kind: "start", operation: { attempt: 1 } },
+    });
   });
 
   it.each([
     ["its status may be lost", { statusLost: "was lost" }, {}, "Started", "StatusLost", "was lost"],
-    ["everything is paused", { paused: true }, {}, "Started", "Paused", "it is paused"],
+    ["everything is paused", { policy: aPolicy({ paused: true }) }, {}, "Started", "Paused", "it is paused"],
     ["it is paused", {}, { annotations: { "penstock/paused": "true" } }, "Started", "Paused", "it is paused"],
     ["its project is not allowed", { projectRefused: "not here" }, {}, "Started", "ProjectNotAllowed", "not here"],
     ["it is suspended", {}, { spec: { rpus: 0 } }, "Started", "Suspended", "spec.resources.rpus is 0; raise it to start the job"],
     [
-      "it starts from a Savepoint",
-      {},
+      "its Savepoint is not Ready",
+      { initialState: { kind: "waits", because: "waits for Savepoint final" } },
       { spec: { initialState: { savepoint: "final", allowNonRestoredState: false } } },
       "Started",
       "InitialStateNotReady",
-      "spec.initialStateRef: starting from a Savepoint is not yet acted on, so the job waits for final",
+      "waits for Savepoint final",
+    ],
+    [
+      "it looks like a renamed one",
+      { looksLikeRename: "orders and old look like one" },
+      {},
+      "Started",
+      "LooksLikeRename",
+      "orders and old look like one",
+    ],
+    [
+      "its project has no rpus left for it",
+      { quota: { maxRpus: 5, usedRpus: 4 } },
+      {},
+      "Started",
+      "QuotaExceeded",
+      "project default may have 5 rpus in zone local: 4 are taken, and it asks for 2",
     ],
     [
       "its Artifact is not ready",
@@ -222,7 +222,10 @@ describe("a Job that is new", () => {
   });
 
   it("is started although the annotation says that it is not paused", () => {
-    expect(decideFor({ manifest: { annotations: { "penstock/paused": "false" } } })).toMatchObject({ kind: "start" });
+    expect(decideFor({ manifest: { annotations: { "penstock/paused": "false" } } })).toMatchObject({
+      kind: "announce",
+      work: { kind: "start" },
+    });
   });
 
   it.each([
@@ -238,8 +241,8 @@ describe("a Job that is new", () => {
   ] as const)("takes a larger attempt than any of %s", (_, cluster, recorded, attempt) => {
     const record = aRecord({ status: { attempt: recorded } });
     expect(decideFor({ record }, { clusters: [aReachableCluster(cluster)] })).toMatchObject({
-      kind: "start",
-      operation: { attempt, flinkJobId: anAttempt(attempt) },
+      kind: "announce",
+      work: { kind: "start", operation: { attempt, flinkJobId: anAttempt(attempt) } },
     });
   });
 
@@ -249,7 +252,7 @@ describe("a Job that is new", () => {
       aReachableCluster({ name: "full", slots: { free: 0 }, ...endedAttempt(3) }),
       aReachableCluster({ name: "far", zone: "elsewhere", ...endedAttempt(9) }),
     ];
-    expect(decideFor({}, { clusters })).toMatchObject({ kind: "start", operation: { attempt: 4 } });
+    expect(decideFor({}, { clusters })).toMatchObject({ kind: "announce", work: { kind: "start", operation: { attempt: 4 } } });
   });
 
   it.each([
@@ -258,8 +261,8 @@ describe("a Job that is new", () => {
     ["somebody else's", { flinkJobId: "f".repeat(32), name: "orders" }],
   ])("takes no notice of %s job", (_, listed) => {
     expect(decideFor({}, { clusters: [aReachableCluster(withJobs(listed))] })).toMatchObject({
-      kind: "start",
-      operation: { attempt: 1 },
+      kind: "announce",
+      work: { kind: "start", operation: { attempt: 1 } },
     });
   });
 });
@@ -284,7 +287,7 @@ describe("a Job that runs although no record knows of it", () => {
 
   it.each([
     ["its status was lost", { statusLost: "was lost" }, {}],
-    ["it is paused", { paused: true }, {}],
+    ["it is paused", { policy: aPolicy({ paused: true }) }, {}],
     ["its Artifact is not ready", { artifact: { kind: "not-ready", reason: "ArtifactMissing", because: "" } }, {}],
     ["its spec is another one", {}, { spec: { flinkVersion: "1.20" } }],
     ["it is not healthy", {}, {}],
@@ -354,8 +357,9 @@ describe("a start that was announced", () => {
   it("is over when Flink lists the job", () => {
     for (const state of ["INITIALIZING", "CREATED", "RUNNING", "RESTARTING", "FINISHED", "CANCELED"]) {
       expect(decideAnnounced({ clusters: [aReachableCluster(withJobs({ state }))] })).toMatchObject({
-        kind: "leave",
+        kind: "settle",
         because: "Flink has it",
+        settlement: { kind: "started", flinkJobId: anAttempt(1), rpus: 2, run: 1, restoredFrom: undefined },
       });
     }
   });
@@ -363,23 +367,28 @@ describe("a start that was announced", () => {
   it("is submitted when the cluster does not have it and nobody is at it: its daemon died in between", () => {
     const decision = decideAnnounced();
     expect(decision).toMatchObject({
-      kind: "submit",
+      kind: "resume",
       because: "its start was announced as attempt 1 and the cluster does not have it",
-      operation: anOperation(),
-      submission: { flinkJobId: anAttempt(1), cluster: "main", parallelism: 2, entryClass: MAIN_CLASS, artifactSha256: SHA256 },
+      work: {
+        operation: anOperation(),
+        submission: { flinkJobId: anAttempt(1), cluster: "main", parallelism: 2, entryClass: MAIN_CLASS, artifactSha256: SHA256 },
+      },
     });
   });
 
   it("is submitted with the accepted spec, whatever is declared by now", () => {
     const manifest = { spec: { rpus: 5, configuration: { "execution.checkpointing.interval": "5s" } } };
     expect(decideAnnounced({}, { manifest })).toMatchObject({
-      kind: "submit",
-      submission: { flinkJobId: anAttempt(1), parallelism: 2, configuration: buildFlinkConfiguration({}, "1.16") },
+      kind: "resume",
+      work: { submission: { flinkJobId: anAttempt(1), parallelism: 2, configuration: buildFlinkConfiguration({}, "1.16") } },
     });
   });
 
   it("goes on although everything is full: its slots are its own", () => {
-    expect(decideAnnounced({ clusters: [aReachableCluster({ slots: { free: 0 } })] })).toMatchObject({ kind: "submit" });
+    expect(decideAnnounced({ clusters: [aReachableCluster({ slots: { free: 0 } })] })).toMatchObject({
+      kind: "resume",
+      work: { kind: "start" },
+    });
   });
 
   it("waits for the bytes that it was announced with", () => {
@@ -422,7 +431,7 @@ describe("a start that was announced", () => {
     ["of unknown outcome", { ...UNKNOWN, retryAtMs: NOW }],
     ["refused", { ...REFUSED, retryAtMs: NOW }],
   ] as const)("is submitted again under the same id when the one that was %s is due", (_, submission) => {
-    expect(decideAnnounced({ submission })).toMatchObject({ kind: "submit", operation: anOperation() });
+    expect(decideAnnounced({ submission })).toMatchObject({ kind: "resume", work: { kind: "start", operation: anOperation() } });
   });
 });
 
@@ -433,10 +442,9 @@ describe("a start that ran and ended while nobody looked", () => {
   ] as const)("is never started again from nothing: %s", (_, submission) => {
     for (const manifest of [{}, { spec: { rpus: 3 } }, "broken", "absent"] as const) {
       expect(decideAnnounced({ submission }, { manifest })).toMatchObject({
-        kind: "await",
-        block: { condition: "Started", reason: "EndedUnseen" },
-        because:
-          "attempt 1 ran and ended while nobody looked, and Flink has forgotten it; bringing it back is not yet acted on, so declare a Job with a new name to run it anew",
+        kind: "settle",
+        because: "attempt 1 ran and ended while nobody looked",
+        settlement: { kind: "started", flinkJobId: anAttempt(1), cluster: CLUSTER, run: 1, rpus: 2 },
       });
     }
   });
@@ -451,16 +459,16 @@ describe("a start that Flink refused, once what it was refused for was changed",
   ] as const)("starts the next attempt with %s as declared", (_, manifest) => {
     const decision = decideAnnounced({ submission }, { manifest });
     expect(decision).toMatchObject({
-      kind: "start",
-      operation: { attempt: 2, flinkJobId: anAttempt(2, { spec: manifest.spec }) },
+      kind: "announce",
+      work: { kind: "start", operation: { attempt: 2, flinkJobId: anAttempt(2, { spec: manifest.spec }) } },
     });
   });
 
   it("starts the next attempt with other bytes of the Artifact", () => {
     const frozen = { ...FROZEN, sha256: "0".repeat(64) };
     expect(decideAnnounced({ submission, artifact: { kind: "ready", frozen } })).toMatchObject({
-      kind: "start",
-      operation: { attempt: 2 },
+      kind: "announce",
+      work: { kind: "start", operation: { attempt: 2 } },
       artifact: frozen,
     });
   });
@@ -468,10 +476,30 @@ describe("a start that Flink refused, once what it was refused for was changed",
   it.each([
     ["only what is mutable or means the same was changed", { annotations: { note: "x" }, spec: { jarOptions: {} } }],
     ["the manifest broke", "broken"],
-    ["the manifest is gone", "absent"],
   ] as const)("waits on when %s", (_, manifest) => {
     expect(decideAnnounced({ submission }, { manifest })).toMatchObject({ kind: "await", because: "no broker" });
   });
+
+  it("is forgotten when its manifest is gone: nothing of it ever ran", () => {
+    const because = "attempt 1 came to nothing, and its manifest is gone";
+    expect(decideAnnounced({ submission }, { manifest: "absent" })).toMatchObject({ kind: "forget", because });
+  });
+
+  it("waits on when its manifest is gone and the guard holds deletions", () => {
+    const deletion = { kind: "held", reason: "DeletionHeld", because: "held" } as const;
+    expect(decideAnnounced({ submission, deletion }, { manifest: "absent" })).toMatchObject({
+      kind: "await",
+      because: "no broker",
+    });
+  });
+
+  it.each([{}, { spec: { rpus: 3 } }, "absent"] as const)(
+    "never begins another id while the main of an earlier try may still come: %j",
+    (manifest) => {
+      const doubtful = { ...submission, doubtUntilMs: NOW + 1 };
+      expect(decideAnnounced({ submission: doubtful }, { manifest })).toMatchObject({ kind: "await", because: "no broker" });
+    },
+  );
 
   it("waits like any first start when something is missing for it", () => {
     expect(decideAnnounced({ submission }, { manifest: { spec: { rpus: 9 } } })).toMatchObject({
@@ -494,8 +522,8 @@ describe("an attempt that failed before it ran", () => {
 
   it("is followed by the next one", () => {
     expect(decideAnnounced({ clusters: failed() }, announcedAt(LONG_AGO))).toMatchObject({
-      kind: "start",
-      operation: { attempt: 2, flinkJobId: anAttempt(2) },
+      kind: "announce",
+      work: { kind: "start", operation: { attempt: 2, flinkJobId: anAttempt(2) } },
     });
   });
 
@@ -521,7 +549,7 @@ describe("an attempt that failed before it ran", () => {
     const clusters = [aReachableCluster(withJobs({ flinkJobId, state: "FAILED" }))];
     const after = (seconds: number) =>
       decideFor(announcedAt("2026-11-22T12:00:00Z", attempt), { clusters, now: NOW + seconds * 1000 }).kind;
-    expect([after(0), after(atMostS / 2), after(atMostS)]).toEqual(["await", "await", "start"]);
+    expect([after(0), after(atMostS / 2), after(atMostS)]).toEqual(["await", "await", "announce"]);
   });
 
   it("waits for the time that its refusal names", () => {
@@ -531,7 +559,10 @@ describe("an attempt that failed before it ran", () => {
 
   it("does not wait when its manifest was changed", () => {
     const job = { ...announcedAt("2026-11-22T12:00:00Z"), manifest: { spec: { rpus: 3 } } };
-    expect(decideAnnounced({ clusters: failed() }, job)).toMatchObject({ kind: "start", operation: { rpus: 3 } });
+    expect(decideAnnounced({ clusters: failed() }, job)).toMatchObject({
+      kind: "announce",
+      work: { kind: "start", operation: { rpus: 3 } },
+    });
   });
 
   it("waits until its own submission is over", () => {
@@ -542,14 +573,21 @@ describe("an attempt that failed before it ran", () => {
   });
 
   it.each([
-    ["broken", "ManifestBroken", "attempt 1 came to nothing, and its manifest has problems, so it is not started again"],
-    ["absent", "ManifestMissing", "attempt 1 came to nothing, and its manifest is gone, so it is not started again"],
-  ] as const)("stays where it is while its manifest is %s", (manifest, reason, because) => {
-    expect(decideAnnounced({ clusters: failed() }, { ...announcedAt(LONG_AGO), manifest })).toMatchObject({
+    ["broken", "broken", "ManifestBroken", "its manifest has problems"],
+    ["gone and deletions are held", "absent", "ManifestMissing", "its manifest is gone"],
+  ] as const)("stays where it is while its manifest is %s", (_, manifest, reason, what) => {
+    const deletion = { kind: "held", reason: "DeletionHeld", because: "held" } as const;
+    expect(decideAnnounced({ clusters: failed(), deletion }, { ...announcedAt(LONG_AGO), manifest })).toMatchObject({
       kind: "await",
       operation: { attempt: 1 },
       block: { condition: "Started", reason },
-      because,
+      because: `attempt 1 came to nothing, and ${what}, so it is not started again`,
+    });
+  });
+
+  it("is forgotten with its Job when the manifest is gone", () => {
+    expect(decideAnnounced({ clusters: failed() }, { ...announcedAt(LONG_AGO), manifest: "absent" })).toMatchObject({
+      kind: "forget",
     });
   });
 
@@ -558,14 +596,18 @@ describe("an attempt that failed before it ran", () => {
     ["nobody knows whether it had", "unknown"],
   ] as const)("is not followed from nothing when %s", (_, detail) => {
     expect(decideAnnounced({ clusters: failed(detail) }, announcedAt(LONG_AGO))).toMatchObject({
-      kind: "leave",
+      kind: "settle",
       because: "Flink has it",
+      settlement: { kind: "started", flinkJobId: anAttempt(1) },
     });
   });
 
   it("is not followed from nothing when it was started from a state", () => {
     const record = anAnnouncedRecord({ restoreFrom: { kind: "Savepoint", uri: "file:///x" } });
-    expect(decideAnnounced({ clusters: failed() }, { record })).toMatchObject({ kind: "leave" });
+    expect(decideAnnounced({ clusters: failed() }, { record })).toMatchObject({
+      kind: "settle",
+      settlement: { kind: "started", restoredFrom: { uri: "file:///x" } },
+    });
   });
 });
 
@@ -574,33 +616,48 @@ describe("a start whose cluster was restarted meanwhile", () => {
     expect(decideAnnounced({ clusters: restarted() })).toMatchObject({
       kind: "await",
       block: undefined,
-      because: "cluster main was restarted meanwhile; looking for what the start left",
+      because: "cluster main was restarted while the job was being started; looking for what the start left",
     });
   });
 
   it("is followed by the next attempt when it left none", () => {
-    expect(decideAnnounced({ clusters: restarted({ [anAttempt(1)]: { kind: "none" } }) })).toMatchObject({
-      kind: "start",
-      operation: { attempt: 2, cluster: { incarnation: RESTARTED } },
+    expect(decideAnnounced({ clusters: restarted(listed()) })).toMatchObject({
+      kind: "announce",
+      work: { kind: "start", operation: { attempt: 2, cluster: { incarnation: RESTARTED } } },
     });
   });
 
-  it.each([
-    [
-      "it left a checkpoint",
-      { kind: "found", newest: { kind: "Checkpoint", uri: "file:///flink/checkpoints/x/chk-1" } },
-      "cluster main was restarted after the job had taken a checkpoint; starting from it is not yet acted on",
-    ],
-    [
-      "nobody can tell",
-      { kind: "cannot-tell", because: "s3://x is not a file:// directory" },
-      "cluster main was restarted while the job was being started, and whether it left a checkpoint cannot be told: s3://x is not a file:// directory",
-    ],
-  ] as const)("waits when %s", (_, found, because) => {
-    expect(decideAnnounced({ clusters: restarted({ [anAttempt(1)]: found }) })).toMatchObject({
+  it("waits when nobody can tell whether it left one", () => {
+    const clusters = restarted(cannotTell("s3://x is not a file:// directory"));
+    expect(decideAnnounced({ clusters })).toMatchObject({
       kind: "await",
       block: { condition: "Started", reason: "NeedsRestore" },
-      because,
+      because:
+        "cluster main was restarted while the job was being started, and whether it left a checkpoint cannot be told: s3://x is not a file:// directory",
+    });
+  });
+
+  it("counts as started when it left a checkpoint, so that it is brought back from that", () => {
+    for (const manifest of [{}, { spec: { rpus: 3 } }, "broken", "absent"] as const) {
+      expect(decideAnnounced({ clusters: restarted(listed(aCheckpoint())) }, { manifest })).toMatchObject({
+        kind: "settle",
+        settlement: { kind: "started", flinkJobId: anAttempt(1), cluster: CLUSTER },
+      });
+    }
+  });
+
+  it("counts as started when it was to start from a state, which may never be lost", () => {
+    const restoreFrom = { kind: "Savepoint", uri: "file:///x" } as const;
+    expect(decideAnnounced({ clusters: restarted(listed()) }, { record: anAnnouncedRecord({ restoreFrom }) })).toMatchObject({
+      kind: "settle",
+      settlement: { kind: "started", restoredFrom: restoreFrom },
+    });
+  });
+
+  it("looks twice before it is believed that the new JobManager does not have it", () => {
+    expect(decideAnnounced({ clusters: restarted(listed()), lastSeen: [] })).toMatchObject({ kind: "await", block: undefined });
+    expect(decideAnnounced({ clusters: restarted(listed()), lastSeen: [anUnreachableCluster()] })).toMatchObject({
+      kind: "await",
     });
   });
 
@@ -610,12 +667,15 @@ describe("a start whose cluster was restarted meanwhile", () => {
     ["refused and due", { ...REFUSED, retryAtMs: NOW }],
   ] as const)("is never submitted again under its id, also when its submission was %s", (_, submission) => {
     expect(decideAnnounced({ clusters: restarted(), submission })).toMatchObject({ kind: "await" });
-    const clusters = restarted({ [anAttempt(1)]: { kind: "none" } });
-    expect(decideAnnounced({ clusters, submission })).toMatchObject({ kind: "start", operation: { attempt: 2 } });
+    const clusters = restarted(listed());
+    expect(decideAnnounced({ clusters, submission })).toMatchObject({
+      kind: "announce",
+      work: { kind: "start", operation: { attempt: 2 } },
+    });
   });
 
   it("waits while its submission is under way: another JobManager may have taken it", () => {
-    const clusters = restarted({ [anAttempt(1)]: { kind: "none" } });
+    const clusters = restarted(listed());
     expect(decideAnnounced({ clusters, submission: { kind: "under-way" } })).toMatchObject({
       kind: "await",
       because: "its submission is under way",
@@ -624,25 +684,26 @@ describe("a start whose cluster was restarted meanwhile", () => {
 
   it("is submitted again under its id with high availability: the jobs outlive their JobManager there", () => {
     expect(decideAnnounced({ clusters: restarted({}, { highAvailability: true }) })).toMatchObject({
-      kind: "submit",
-      operation: anOperation(),
+      kind: "resume",
+      work: { kind: "start", operation: anOperation() },
     });
   });
 
   it("is over when the new JobManager has it", () => {
-    expect(decideAnnounced({ clusters: restarted({}, withJobs({})) })).toMatchObject({ kind: "leave", because: "Flink has it" });
+    expect(decideAnnounced({ clusters: restarted({}, withJobs({})) })).toMatchObject({ kind: "settle", because: "Flink has it" });
   });
 
-  it.each(["broken", "absent"] as const)("is not followed by another while its manifest is %s", (manifest) => {
-    const clusters = restarted({ [anAttempt(1)]: { kind: "none" } });
-    expect(decideAnnounced({ clusters }, { manifest })).toMatchObject({ kind: "await", operation: { attempt: 1 } });
+  it("is not followed by another while its manifest is broken", () => {
+    const clusters = restarted(listed());
+    expect(decideAnnounced({ clusters }, { manifest: "broken" })).toMatchObject({ kind: "await", operation: { attempt: 1 } });
+  });
+
+  it("is forgotten when it left nothing and its manifest is gone", () => {
+    expect(decideAnnounced({ clusters: restarted(listed()) }, { manifest: "absent" })).toMatchObject({ kind: "forget" });
   });
 
   it("adopts what runs on another cluster instead of starting the next attempt", () => {
-    const clusters = [
-      ...restarted({ [anAttempt(1)]: { kind: "none" } }),
-      aReachableCluster({ name: "other", ...withJobs({ flinkJobId: anAttempt(2) }) }),
-    ];
+    const clusters = [...restarted(listed()), aReachableCluster({ name: "other", ...withJobs({ flinkJobId: anAttempt(2) }) })];
     expect(decideAnnounced({ clusters })).toMatchObject({ kind: "adopt", record: { status: { attempt: 2 } } });
   });
 });
@@ -666,7 +727,12 @@ describe("a Job that stood there when the status branch was lost", () => {
 });
 
 it("gives ids that tell whose they are", () => {
-  const decision = decideFor();
-  const id = decision.kind === "start" ? parseFlinkJobId(decision.operation.flinkJobId) : undefined;
-  expect(id).toEqual(parseFlinkJobId(anAttempt(1)));
+  const id = submissionIn(decideFor())?.flinkJobId;
+  expect(id === undefined ? undefined : parseFlinkJobId(id)).toEqual(parseFlinkJobId(anAttempt(1)));
 });
+
+/** What is submitted now, or right after a stop. */
+function submissionIn(decision: JobDecision): Submission | undefined {
+  if (!("work" in decision)) return undefined;
+  return decision.work.kind === "start" ? decision.work.submission : undefined;
+}

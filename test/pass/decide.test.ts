@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { resourceKey } from "../../src/model/resource.ts";
 import { decide, freeSlots } from "../../src/pass/decide.ts";
 import type { Desired, DesiredJob } from "../../src/pass/desired.ts";
+import { lineagePrefix } from "../../src/pass/job-context.ts";
 import {
   aDecideInput,
   aDesiredArtifact,
@@ -20,8 +21,10 @@ import {
   aRecord,
   aStartedRecord,
   CLUSTER,
+  INSTANCE,
   NOW,
   type ClusterOverrides,
+  type DesiredJobOverrides,
 } from "./builders.ts";
 
 function desiredOf(jobs: readonly DesiredJob[], more: Partial<Desired> = {}): Desired {
@@ -42,6 +45,10 @@ function announced(name: string, rpus = 2): DesiredJob {
 
 function started(name: string, rpus = 2): DesiredJob {
   return aDesiredJob({ id: { name }, manifest: { spec: { rpus } }, record: aStartedRecord({ id: { name }, spec: { rpus } }) });
+}
+
+function startedWith(more: DesiredJobOverrides): DesiredJob {
+  return aDesiredJob({ id: { name: "a" }, record: aStartedRecord({ id: { name: "a" } }), ...more });
 }
 
 function idOf(name: string, rpus = 2): string {
@@ -69,7 +76,7 @@ describe("decide", () => {
 
   it("shares the slots out in the order of the Jobs, and lets a small one through where a large one has to wait", () => {
     const decisions = decide(aDecideInput({ desired: desiredOf([jobOf("a", 5), jobOf("b", 4), jobOf("c", 3), jobOf("d", 1)]) }));
-    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["start", "wait", "start", "wait"]);
+    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["announce", "wait", "announce", "wait"]);
     expect(decisions.jobs[1]).toMatchObject({
       because: "needs 4 slots, 3 of 8 free in main in zone local for Flink 1.16",
       block: { condition: "Placed", reason: "NotEnoughSlots" },
@@ -82,7 +89,7 @@ describe("decide", () => {
     const decisions = decide(
       aDecideInput({ desired: desiredOf([jobOf("a"), jobOf("b"), jobOf("c")]), observed: anObserved({ clusters }) }),
     );
-    expect(decisions.jobs.map((decision) => decision.kind === "start" && decision.operation.cluster.name)).toEqual([
+    expect(decisions.jobs.map((decision) => decision.kind === "announce" && decision.work.operation.cluster.name)).toEqual([
       "a",
       "b",
       "a",
@@ -103,7 +110,7 @@ describe("decide", () => {
         observed: { ...observed, artifacts },
       }),
     );
-    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["start", "start"]);
+    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["announce", "announce"]);
   });
 
   it("waits for a project that the zone does not take", () => {
@@ -131,7 +138,7 @@ describe("decide", () => {
     const decisions = decide(aDecideInput({ desired: desiredOf(jobs), statusLost: lost }));
     expect(decisions.jobs.map(({ kind, because }) => (kind === "wait" ? because : kind))).toEqual([
       "not there",
-      "start",
+      "announce",
       "was lost",
     ]);
   });
@@ -149,7 +156,9 @@ describe("the slots that are free for new starts", () => {
 
   it.each([
     ["healthy", aListedJob({ flinkJobId: idOf("a", 5) }), undefined, 3],
-    ["ended", aListedJob({ flinkJobId: idOf("a", 5), state: "FAILED" }), undefined, 3],
+    ["finished", aListedJob({ flinkJobId: idOf("a", 5), state: "FINISHED" }), undefined, 3],
+    ["failed, so that it is brought back", aListedJob({ flinkJobId: idOf("a", 5), state: "FAILED" }), undefined, -2],
+    ["cancelled by hand, so that it is brought back", aListedJob({ flinkJobId: idOf("a", 5), state: "CANCELED" }), undefined, -2],
     ["restarting", aListedJob({ flinkJobId: idOf("a", 5), state: "RESTARTING" }), undefined, -2],
     ["restarting and holding some", aListedJob({ flinkJobId: idOf("a", 5), state: "RESTARTING" }), 4, 2],
     ["restarting and holding more than it asked for", aListedJob({ flinkJobId: idOf("a", 5), state: "RESTARTING" }), 6, 3],
@@ -164,13 +173,24 @@ describe("the slots that are free for new starts", () => {
     expect(freeWith([started("a", 5)], { jobs: [listed], slots: { free: 3, heldByJob } })).toBe(left);
   });
 
-  it("ignore a job that vanished: it comes back by a start of its own", () => {
-    expect(freeWith([started("a", 5)], { slots: { free: 3 } })).toBe(3);
+  it("are kept for a job that vanished: no newcomer takes its place before it is back", () => {
+    expect(freeWith([started("a", 5)], { slots: { free: 3 } })).toBe(-2);
+  });
+
+  it.each([
+    ["suspended", { suspended: true, flinkJobState: "Finished", requestedRpus: 0 }],
+    ["stopped by a Final Savepoint", { finalized: { savepoint: "final", uri: "file:///x", drained: false } }],
+    ["finished", { flinkJobState: "Finished" }],
+    ["deleted", { deleted: { at: "2026-11-01T00:00:00Z" } }],
+  ] as const)("are not kept for a job that is %s", (_, status) => {
+    const job = aDesiredJob({ id: { name: "a" }, record: aStartedRecord({ id: { name: "a" }, spec: { rpus: 5 }, status }) });
+    expect(freeWith([job], { slots: { free: 3 } })).toBe(3);
   });
 
   it("ignore jobs that are not ours", () => {
     const foreign = aListedJob({ flinkJobId: "f".repeat(32), state: "RESTARTING" });
-    expect(freeWith([started("a", 5)], { jobs: [foreign], slots: { free: 3 } })).toBe(3);
+    const own = aListedJob({ flinkJobId: idOf("a", 5) });
+    expect(freeWith([started("a", 5)], { jobs: [foreign, own], slots: { free: 3 } })).toBe(3);
   });
 
   it.each([
@@ -178,22 +198,30 @@ describe("the slots that are free for new starts", () => {
     ["nothing when only another input can help", Number.POSITIVE_INFINITY, 8],
     ["its slots when it is due again", NOW, 6],
   ])("let a start that Flink refused hold back %s", (_, retryAtMs, left) => {
-    const refused = { kind: "refused", reason: "BadOption", because: "no", failures: 1, retryAtMs };
+    const refused = { kind: "refused", reason: "BadOption", because: "no", failures: 1, doubtUntilMs: undefined, retryAtMs };
     expect(freeWith([announced("a")], {}, { [idOf("a")]: refused })).toBe(left);
   });
 
   it("are not taken from a Job by its own former start", () => {
     const jobs = [announced("a", 5)];
-    const clusters = [aReachableCluster({ incarnation: "second", restorePoints: { [idOf("a", 5)]: { kind: "none" } } })];
-    const decisions = decide(aDecideInput({ desired: desiredOf(jobs), observed: anObserved({ clusters }) }));
-    expect(decisions.jobs[0]).toMatchObject({ kind: "start", operation: { attempt: 2, cluster: { incarnation: "second" } } });
+    const clusters = [
+      aReachableCluster({
+        incarnation: "second",
+        restorePoints: { [lineagePrefix(INSTANCE, anId({ name: "a" }))]: { kind: "listed", entries: [] } },
+      }),
+    ];
+    const decisions = decide(aDecideInput({ desired: desiredOf(jobs), observed: anObserved({ clusters }), lastSeen: clusters }));
+    expect(decisions.jobs[0]).toMatchObject({
+      kind: "announce",
+      work: { kind: "start", operation: { attempt: 2, cluster: { incarnation: "second" } } },
+    });
     expect(decisions.slots.get("local/main")).toBe(3);
   });
 
   it("go to the Job whose start was announced before they go to a new one", () => {
     const jobs = [jobOf("a", 5), announced("b", 5)];
     const decisions = decide(aDecideInput({ desired: desiredOf(jobs) }));
-    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["wait", "submit"]);
+    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["wait", "resume"]);
   });
 });
 
@@ -203,7 +231,7 @@ describe("the artifacts that are needed", () => {
   function artifactDecision(jobs: readonly DesiredJob[], record = anArtifactRecord()) {
     const input = aDecideInput({
       desired: desiredOf(jobs, { artifacts: [aDesiredArtifact({ record })] }),
-      observed: anObserved({ artifacts: {} }),
+      observed: anObserved({ artifacts: {}, clusters: [aReachableCluster({ jobs: [aListedJob({ flinkJobId: idOf("a") })] })] }),
     });
     return decide(input).artifacts.find((decision) => decision.key === key)?.kind;
   }
@@ -212,6 +240,8 @@ describe("the artifacts that are needed", () => {
     ["a Job is to be started", [jobOf("a")], "fetch"],
     ["an announced start may have to be repeated", [announced("a")], "fetch"],
     ["every Job with it runs", [started("a")], "leave"],
+    ["a Job is to be rescaled", [startedWith({ manifest: { spec: { rpus: 3 } } })], "fetch"],
+    ["a Job is to be brought back", [started("b")], "fetch"],
     ["no Job names it", [], "leave"],
     ["a Job that waits names another one", [aDesiredJob({ manifest: { spec: { artifact: "other" } } })], "leave"],
   ] as const)("are fetched again after a restart: %s", (_, jobs, kind) => {
@@ -227,8 +257,10 @@ describe("the artifacts that are needed", () => {
     const absent = { record: anArtifactRecord(), manifest: "absent" } as const;
     const decisionFor = (jobs: readonly DesiredJob[]) =>
       decide(aDecideInput({ desired: desiredOf(jobs, { artifacts: [aDesiredArtifact(absent)] }) })).artifacts[0]?.kind;
-    expect(decisionFor([started("a")])).toBe("leave");
-    expect(decisionFor([aDesiredJob({ manifest: "absent", record: aStartedRecord() })])).toBe("leave");
+    expect(decisionFor([started("a")])).toBe("deleting");
+    expect(decisionFor([aDesiredJob({ manifest: "absent", record: aStartedRecord() })])).toBe("deleting");
+    const deleted = aStartedRecord({ status: { deleted: { at: "2026-11-01T00:00:00Z" } } });
+    expect(decisionFor([aDesiredJob({ manifest: "absent", record: deleted })])).toBe("forget");
     expect(decisionFor([])).toBe("forget");
   });
 
@@ -237,6 +269,6 @@ describe("the artifacts that are needed", () => {
     const job = aDesiredJob({ manifest: { spec: { artifact: "other" } }, record: anAnnouncedRecord() });
     const desired = desiredOf([job], { artifacts: [aDesiredArtifact(), aDesiredArtifact({ manifest: other })] });
     const repeated = decide(aDecideInput({ desired })).jobs[0];
-    expect(repeated).toMatchObject({ kind: "submit", operation: anOperation({ cluster: CLUSTER }) });
+    expect(repeated).toMatchObject({ kind: "resume", work: { kind: "start", operation: anOperation({ cluster: CLUSTER }) } });
   });
 });

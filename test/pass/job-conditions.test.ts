@@ -81,16 +81,8 @@ describe("the conditions of a Job that runs", () => {
     ],
     ["it is only starting", { state: "INITIALIZING", detail: "unknown" }, ["False", "NotRunning", "Flink shows INITIALIZING"]],
     ["it finished", { state: "FINISHED" }, ["True", "Finished", "it ran out of data or was stopped, and stays so"]],
-    [
-      "it failed",
-      { state: "FAILED", detail: { rootCause: "boom" } },
-      ["False", "Ended", "Flink ended it as FAILED (boom); bringing it back is not yet acted on"],
-    ],
-    [
-      "somebody cancelled it",
-      { state: "CANCELED" },
-      ["False", "Ended", "Flink ended it as CANCELED; bringing it back is not yet acted on"],
-    ],
+    ["it failed", { state: "FAILED", detail: { rootCause: "boom" } }, ["False", "Ended", "Flink ended it as FAILED (boom)"]],
+    ["somebody cancelled it", { state: "CANCELED" }, ["False", "Ended", "Flink ended it as CANCELED"]],
   ] as const)("tell its health when %s", (_, job: ListedJobOverrides, healthy) => {
     expect(conditionsOf(listed(aListedJob(job))).get("Healthy")).toEqual(healthy);
   });
@@ -109,7 +101,7 @@ describe("the conditions of a Job that runs", () => {
     [
       "does not list it",
       { kind: "absent", cluster: aReachableCluster() },
-      ["Unknown", "Vanished", "cluster main answers and does not list the job; bringing it back is not yet acted on"],
+      ["Unknown", "Vanished", "cluster main answers and does not list the job"],
     ],
   ] as const)("do not guess its health when its cluster %s", (_, seen, healthy) => {
     const conditions = conditionsOf(seen);

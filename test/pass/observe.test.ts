@@ -12,6 +12,7 @@ import {
   aReachableCluster,
   aReadyArtifact,
   aStartedRecord,
+  INSTANCE,
 } from "./builders.ts";
 
 const NOTHING = { jobs: [], artifacts: [], savepoints: [] };
@@ -20,7 +21,8 @@ function aWorld(overrides: Partial<ObserveDeps> = {}): ObserveDeps {
   return {
     clusters: [],
     store: { see: () => ({ kind: "absent" }) },
-    actions: { see: () => new Map() },
+    actions: { see: () => new Map(), seeSteps: () => new Map() },
+    instance: INSTANCE,
     limits: { maxBytes: 500, maxBlobBytes: 20 },
     ...overrides,
   };
@@ -45,7 +47,12 @@ describe("observe", () => {
     const submissions = new Map<string, SubmissionSeen>([[anAttempt(1), { kind: "under-way" }]]);
     const release = Promise.withResolvers<void>();
     fake.inject(/GET \/jobs\/overview/, { kind: "slow", release: release.promise }, 1);
-    const observing = observe(aWorld({ clusters: [cluster], actions: { see: () => submissions } }), NOTHING, [], NEVER);
+    const observing = observe(
+      aWorld({ clusters: [cluster], actions: { see: () => submissions, seeSteps: () => new Map() } }),
+      NOTHING,
+      [],
+      NEVER,
+    );
     await vi.waitFor(() => expect(fake.countCalls(/GET \/jobs\/overview/)).toBe(1));
     submissions.set(anAttempt(1), { kind: "accepted", acceptedAtMs: 0 });
     release.resolve();
@@ -79,6 +86,9 @@ describe("observe", () => {
     const job = aDesiredJob({ record: anAnnouncedRecord({ cluster: operation.cluster }) });
     const last = [aReachableCluster({ url: fake.url.href, incarnation: fake.incarnation })];
     const { clusters } = await observe(aWorld({ clusters: [cluster] }), { ...NOTHING, jobs: [job] }, last, NEVER);
-    expect(clusters[0]).toMatchObject({ kind: "reachable", restorePoints: new Map([[anAttempt(1), { kind: "none" }]]) });
+    expect(clusters[0]).toMatchObject({
+      kind: "reachable",
+      restorePoints: new Map([[anAttempt(1).slice(0, 18), expect.objectContaining({})]]),
+    });
   });
 });

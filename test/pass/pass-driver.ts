@@ -1,3 +1,4 @@
+import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import type { ResourceId } from "../../src/model/resource.ts";
 import { buildDesired } from "../../src/pass/build-desired.ts";
@@ -5,6 +6,7 @@ import { buildStatus, type StatusUpdate } from "../../src/pass/build-status.ts";
 import { decide, type DecideInput } from "../../src/pass/decide.ts";
 import type { Decisions } from "../../src/pass/decision.ts";
 import type { Desired } from "../../src/pass/desired.ts";
+import { ALLOW_TRAILER, guardDeletions } from "../../src/pass/guard.ts";
 import type { Observed } from "../../src/pass/observed.ts";
 import { buildStatusView } from "../../src/pass/read-snapshot.ts";
 import type { Snapshot, StatusView } from "../../src/pass/snapshot.ts";
@@ -13,6 +15,7 @@ import {
   aManifest,
   anArtifactManifest,
   anObserved,
+  aPolicy,
   aSnapshot,
   aStatusView,
   INSTANCE,
@@ -26,6 +29,8 @@ export interface PassInput {
   readonly broken?: readonly ResourceId[];
   readonly status?: StatusView;
   readonly observed?: Observed;
+  /** The clusters as the pass before saw them; nothing by default. */
+  readonly lastSeen?: readonly ClusterSeen[];
   readonly snapshot?: Partial<Snapshot>;
   readonly decide?: Partial<DecideInput>;
   readonly now?: number;
@@ -50,7 +55,16 @@ export function runPass(input: PassInput = {}): PurePass {
   const desired = buildDesired({ ...snapshot, records: status.records, recordProblems: status.unreadable });
   const now = input.now ?? NOW;
   const { commit, deletionsHeld } = snapshot;
-  const decisions = decide(aDecideInput({ commit, desired, observed, deletionsHeld, now, ...input.decide }));
+  const guarded = guardDeletions({
+    jobs: desired.jobs,
+    manifests: manifests.length,
+    unreadable: deletionsHeld,
+    sourceChanged: undefined,
+    allowed: snapshot.trailers.get(ALLOW_TRAILER) ?? [],
+    maxDeletions: aPolicy().deletions.max,
+  });
+  const lastSeen = input.lastSeen ?? [];
+  const decisions = decide(aDecideInput({ commit, desired, observed, lastSeen, guarded, deletionsHeld, now, ...input.decide }));
   const update = buildStatus({
     snapshot,
     desired,

@@ -30,7 +30,9 @@ describe.concurrent("two daemons of one instance on one repository", () => {
     });
     const release = world.flink.holdMain();
     const first = world.startDaemon();
-    await first.until("it submits", ({ decisions }) => decisions.jobs.some(({ kind }) => kind === "start"));
+    await first.until("it submits", ({ decisions }) =>
+      decisions.jobs.some((decision) => "work" in decision && decision.work.kind === "start"),
+    );
     const second = world.startDaemon();
     await second.untilJob("orders", ({ operation }) => operation !== undefined);
     release();
