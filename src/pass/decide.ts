@@ -286,6 +286,8 @@ function needsBytes(job: DesiredJob, observed: Observed): boolean {
   const status = job.record?.status;
   if (status?.flinkJobId === undefined || status.cluster === undefined || status.operation !== undefined) return true;
   if (job.declared.kind !== "declared") return false;
+  // A step that is put off for want of them: a move to another cluster, for one.
+  if (status.conditions.some(({ reason, status: holds }) => holds === "False" && reason === "ArtifactNotReady")) return true;
   if (status.deleted !== undefined || job.declared.manifest.spec.rpus !== status.requestedRpus) return true;
   if (status.flinkJobState === "Finished") return false;
   const seen = findJob(observed.clusters, job.id.zone, status.cluster, status.flinkJobId);

@@ -4,32 +4,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCondition } from "../../src/model/conditions.ts";
 import type { ResourceKey } from "../../src/model/resource.ts";
-import type { JobStatus, SavepointStatus } from "../../src/model/status.ts";
+import type { SavepointStatus } from "../../src/model/status.ts";
 import type { DonePass } from "../scenarios/running-daemon.ts";
 import { TEST_JOB_JAR } from "../support/test-job.ts";
+import { ARTIFACT, counterJob, expectStateWasKept, isHealthy, isSettled } from "./counter.ts";
 import { createRealWorld, ZONE, type RealWorld } from "./real-world.ts";
 
 const OUT = join(tmpdir(), `penstock-life-${process.pid}`);
 
-const ARTIFACT = `apiVersion: core/v1alpha1
-kind: Artifact
-zone: ${ZONE}
-metadata: {name: counter, project: default}
-spec: {type: Jar, source: {path: /jars/counter.jar}}
-`;
-
 function counter(version: string, rpus: number, options: { readonly name?: string; readonly more?: string } = {}): string {
-  const { name = "counter", more = "" } = options;
-  return `apiVersion: core/v1alpha1
-kind: Job
-zone: ${ZONE}
-metadata: {name: ${name}, project: default}
-spec:
-  flinkVersion: ${version}
-  artifactRef: {jarOptions: {mainArgs: ["--rate", 200, "--out", ${OUT}]}, name: counter}
-  resources: {rpus: ${rpus}}
-  configuration: {execution.checkpointing.interval: 500ms}
-${more}`;
+  return counterJob(version, rpus, { ...options, out: OUT });
 }
 
 const FINAL = `apiVersion: core/v1alpha1
@@ -41,28 +25,6 @@ spec: {type: Final, finalOptions: {shutdownMethod: Graceful}, jobRef: {name: cou
 
 function savepoint(name: string, spec: string): string {
   return `apiVersion: core/v1alpha1\nkind: Savepoint\nzone: ${ZONE}\nmetadata: {name: ${name}, project: default}\nspec: ${spec}\n`;
-}
-
-const isHealthy = (status: JobStatus): boolean =>
-  status.flinkJobState === "Running" && findCondition(status.conditions, "Healthy")?.status === "True";
-
-/** Every count of key 0 that the job printed, as "number count": when state is kept, a number never gets two different counts. */
-async function readCounts(): Promise<ReadonlyMap<number, readonly number[]>> {
-  const counts = new Map<number, readonly number[]>();
-  for (const line of (await readFile(OUT, "utf8")).split("\n")) {
-    const match = /^(\d+) (\d+)$/.exec(line);
-    if (match === null) continue;
-    const [number, count] = [Number(match[1]), Number(match[2])];
-    counts.set(number, [...(counts.get(number) ?? []), count]);
-  }
-  return counts;
-}
-
-/** Number n of key 0 is its (n / 64 + 1)th: any other count says that state was lost or counted twice. */
-async function expectStateWasKept(): Promise<void> {
-  const counts = await readCounts();
-  expect(counts.size).toBeGreaterThan(0);
-  for (const [number, seen] of counts) for (const count of seen) expect(count).toBe(number / 64 + 1);
 }
 
 function savepointOf(pass: DonePass, name: string): SavepointStatus | undefined {
@@ -84,7 +46,7 @@ describe.each([
     await rm(OUT, { force: true });
   });
 
-  it("is rescaled, suspended, resumed, healed, deleted and brought back, always with its state", async () => {
+  it("is rescaled, suspended, resumed, healed by hand and after the JobManager, deleted and brought back, always with its state", async () => {
     const daemon = world.startDaemon();
     await world.push({
       "artifact.yaml": ARTIFACT,
@@ -92,6 +54,13 @@ describe.each([
       "jars/counter.jar": await readFile(TEST_JOB_JAR),
     });
     const first = await daemon.untilJob("counter", (status) => isHealthy(status) && status.checkpointed !== undefined);
+
+    await world.push({ "counter.yaml": counter(minor, 2).replace("500ms", "600ms") }, "change what is immutable");
+    const refused = await daemon.untilJob(
+      "counter",
+      ({ conditions }) => findCondition(conditions, "Accepted")?.reason === "SpecChanged",
+    );
+    expect(refused).toMatchObject({ flinkJobId: first.flinkJobId, requestedRpus: 1 });
 
     await world.push({ "counter.yaml": counter(minor, 2) }, "rescale");
     const second = await daemon.untilJob("counter", (status) => isHealthy(status) && status.parallelism === 2);
@@ -103,7 +72,7 @@ describe.each([
     expect(suspended).toMatchObject({ phase: "Ready", flinkJobState: "Finished", requestedRpus: 0 });
 
     await world.push({ "counter.yaml": counter(minor, 1) }, "resume");
-    const resumed = await daemon.untilJob("counter", (status) => isHealthy(status) && status.checkpointed === status.flinkJobId);
+    const resumed = await daemon.untilJob("counter", isSettled);
     expect(resumed).toMatchObject({ run: 2, attempt: 3, startedFrom: { kind: "Savepoint" } });
 
     await fetch(new URL(`/jobs/${resumed.flinkJobId}?mode=cancel`, world.flink.url), { method: "PATCH" });
@@ -112,6 +81,11 @@ describe.each([
       (status) => isHealthy(status) && status.attempt === 4 && status.checkpointed === status.flinkJobId,
     );
     expect(healed).toMatchObject({ run: 2, startedFrom: { kind: "Checkpoint" } });
+
+    await world.flink.killJobManager();
+    await world.flink.restartJobManager();
+    const restored = await daemon.untilJob("counter", (status) => isSettled(status) && status.attempt === 5);
+    expect(restored).toMatchObject({ run: 2, startedFrom: { kind: "Checkpoint" } });
 
     await world.push({ "counter.yaml": null }, "delete");
     const deleted = await daemon.untilJob("counter", (status) => status.deleted !== undefined);
@@ -123,14 +97,14 @@ describe.each([
 
     await world.push({ "counter.yaml": counter(minor, 1) }, "revert");
     const back = await daemon.untilJob("counter", (status) => isHealthy(status) && status.deleted === undefined);
-    expect(back).toMatchObject({ run: 3, attempt: 5, startedFrom: deleted.deleted?.restorePoint });
-    await expectStateWasKept();
+    expect(back).toMatchObject({ run: 3, attempt: 6, startedFrom: deleted.deleted?.restorePoint });
+    await expectStateWasKept(OUT);
     await daemon.stop();
   });
 
   it("takes a savepoint on demand, is upgraded by a Final Savepoint in one commit, and comes back when that is reverted", async () => {
     const daemon = world.startDaemon();
-    await daemon.untilJob("counter", (status) => isHealthy(status) && status.checkpointed === status.flinkJobId);
+    await daemon.untilJob("counter", isSettled);
     await world.push({ "demand.yaml": savepoint("on-demand", "{type: OnDemand, jobRef: {name: counter}}") }, "savepoint");
     const taken = await daemon.until("the savepoint is Ready", (pass) => savepointOf(pass, "on-demand")?.phase === "Ready");
     expect(savepointOf(taken, "on-demand")?.uri).toContain(world.flink.savepointsDir);

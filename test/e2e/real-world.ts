@@ -14,11 +14,13 @@ import { startRealFlink, type RealFlink } from "../support/real-flink.ts";
 /** A whole Penstock on real parts: Flink from Maven artifacts, a Git server over HTTP, Maven's own folder as a Maven repository. */
 export interface RealWorld {
   readonly flink: RealFlink;
+  readonly second: RealFlink | undefined;
   readonly git: GitServer;
   readonly config: Config;
   readonly configFile: string;
   push(files: Readonly<Record<string, string | Uint8Array | null>>, message?: string): Promise<string>;
-  startDaemon(): RunningDaemon;
+  /** With a change of the configuration, as after a restart with another file. */
+  startDaemon(change?: (config: Config) => Config): RunningDaemon;
   status(path: string): Promise<StatusFile>;
   statusCommits(): Promise<readonly string[]>;
   /** What Flink's REST API answers. */
@@ -28,25 +30,40 @@ export interface RealWorld {
 
 export const ZONE = "shared-aws-eu-west-1";
 
-export async function createRealWorld(version: string, slots = 8): Promise<RealWorld> {
-  const flink = await startRealFlink({ version, slots });
+export interface RealWorldOptions {
+  readonly slots?: number;
+  /** More of Flink's own configuration. */
+  readonly flink?: Readonly<Record<string, string>>;
+  /** A second cluster of the zone, on the same state directories; drained or newer than the first. */
+  readonly second?: { readonly version: string };
+}
+
+export async function createRealWorld(version: string, options: RealWorldOptions = {}): Promise<RealWorld> {
+  const { slots = 8, flink: config = {}, second } = options;
+  const stateDir = await mkdtemp(join(tmpdir(), "penstock-e2e-state-"));
+  const flink = await startRealFlink({ version, slots, config, stateDir });
+  const other = second === undefined ? undefined : await startRealFlink({ version: second.version, slots, config, stateDir });
   const git = await startGitServer();
   const maven = await serveLocalMavenRepository();
   const folder = await mkdtemp(join(tmpdir(), "penstock-e2e-"));
   const daemons = new Set<RunningDaemon>();
   await git.createRepository("jobs");
   const configFile = join(folder, "penstock.yaml");
-  await writeFile(configFile, JSON.stringify(buildConfig(git, flink, maven.url, folder)));
+  await writeFile(
+    configFile,
+    JSON.stringify(buildConfig(git, { only: flink, ...(other === undefined ? {} : { second: other }) }, maven.url, folder)),
+  );
   const loaded = await loadConfig(configFile, {});
   if (loaded.kind === "invalid") throw new Error(loaded.problems.map(({ message }) => message).join("\n"));
   return {
     flink,
+    second: other,
     git,
     config: loaded.config,
     configFile,
     push: async (files, message = "change") => git.commitFiles("jobs", "main", files, message),
-    startDaemon() {
-      const daemon = startDaemon(loaded.config, systemClock);
+    startDaemon(change = (config) => config) {
+      const daemon = startDaemon(change(loaded.config), systemClock);
       daemons.add(daemon);
       return daemon;
     },
@@ -55,17 +72,24 @@ export async function createRealWorld(version: string, slots = 8): Promise<RealW
     ask: async (path) => (await fetch(new URL(path, flink.url), { signal: AbortSignal.timeout(10_000) })).json(),
     async close() {
       for (const daemon of daemons) await daemon.stop();
-      await Promise.all([git.close(), maven.close(), flink.stop()]);
+      await Promise.all([git.close(), maven.close(), flink.stop(), other?.stop()]);
+      await rm(stateDir, { recursive: true, force: true });
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
-function buildConfig(git: GitServer, flink: RealFlink, maven: URL, folder: string): unknown {
+function buildConfig(git: GitServer, clusters: Readonly<Record<string, RealFlink>>, maven: URL, folder: string): unknown {
   return {
     instance: "e2e",
     repository: { url: git.urlOf("jobs"), pollInterval: "250ms" },
-    zones: { [ZONE]: { clusters: { only: { url: flink.url.href, pollInterval: "1s" } } } },
+    zones: {
+      [ZONE]: {
+        clusters: Object.fromEntries(
+          Object.entries(clusters).map(([name, { url }]) => [name, { url: url.href, pollInterval: "1s" }]),
+        ),
+      },
+    },
     artifacts: { cacheDir: join(folder, "cache"), maven: { repositories: [{ url: maven.href }] } },
   };
 }
