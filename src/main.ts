@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --optimize-for-size
 import process from "node:process";
 import { runProgram } from "./cli/program.ts";
 import { systemClock } from "./common/clock.ts";

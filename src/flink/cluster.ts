@@ -19,6 +19,7 @@ import { canWrite } from "./can-write.ts";
 import type { FlinkClient } from "./flink-client.ts";
 import type { Folders } from "./folders.ts";
 import type { FlinkConfig, FlinkJobSummary, JobManagerConfig } from "./responses.ts";
+import { JobDetails } from "./job-details.ts";
 import { byAge, findSavepoint, listRestorePoints, type SavepointFound } from "./restore-directories.ts";
 
 export interface LookRequest {
@@ -53,18 +54,8 @@ interface LastLook {
   readonly isLate: boolean;
 }
 
-interface KnownDetail {
-  readonly detail: FlinkJobDetail;
-  readonly summary: FlinkJobSummary;
-  readonly readAtMs: number;
-}
-
 const IDENTITY_MAX_AGE_MS = 60_000;
 const SLOTS_MAX_AGE_MS = 15_000;
-/** `/jobs/:id` and its like are up to 3 s older than the overview, so what was read right after a change is read once more. */
-const DETAIL_SETTLES_MS = 4000;
-const DETAIL_MAX_AGE_MS = 300_000;
-const FIRST_CHECKPOINT_LOOK_MS = 5000;
 
 /**
  * One Flink cluster as it is seen over time. A look costs one call as long as nothing changed; what changes slowly (version, slots,
@@ -78,7 +69,7 @@ export class Cluster {
   readonly #s3: Folders | undefined;
   readonly #clock: Clock;
   readonly #log: Log;
-  readonly #details = new Map<string, KnownDetail>();
+  readonly #details: JobDetails;
   #identity: Identity | undefined;
   #slots: { readonly seen: SlotsSeen; readonly readAtMs: number } | undefined;
   #last: LastLook | undefined;
@@ -102,6 +93,7 @@ export class Cluster {
     this.#s3 = options.s3;
     this.#clock = options.clock;
     this.#log = options.log.child({ cluster: options.config.name });
+    this.#details = new JobDetails(options.client, options.clock);
   }
 
   get name(): string {
@@ -192,10 +184,11 @@ export class Cluster {
       this.#readIdentity(false, signal),
     ]);
     // A job that was there and is not listed any more: perhaps another JobManager answers.
-    const vanished = [...this.#details.keys()].some((id) => !jobs.some((job) => job.flinkJobId === id));
-    const sure = vanished || this.#unreachableSinceMs !== undefined ? await this.#readIdentity(true, signal) : identity;
-    this.#forgetDetailsOf(jobs);
-    const seenJobs = await Promise.all(jobs.map(async (job) => this.#seeJob(job, signal)));
+    const sure =
+      this.#details.misses(jobs) || this.#unreachableSinceMs !== undefined ? await this.#readIdentity(true, signal) : identity;
+    const ours = jobs.filter((job) => isOurs(job.flinkJobId, this.#instance));
+    const details = await this.#details.read(ours, signal);
+    const seenJobs = jobs.map((job) => seeJob(job, details.get(job.flinkJobId)));
     const { checkpointsDir, savepointsDir } = this.#directories(sure);
     return {
       kind: "reachable",
@@ -241,58 +234,6 @@ export class Cluster {
     return wanted && unhealthy ? { ...slots, heldByJob: await this.client.readSlotHolders(signal) } : slots;
   }
 
-  async #seeJob(summary: FlinkJobSummary, signal: AbortSignal): Promise<FlinkJobSeen> {
-    const { flinkJobId, name, state, startTimeMs, tasks } = summary;
-    const detail = isOurs(flinkJobId, this.#instance) ? await this.#readDetail(summary, signal) : undefined;
-    const { total, running, finished } = tasks;
-    return { flinkJobId, name, state, startedAtMs: startTimeMs, tasks: { total, running, finished }, detail };
-  }
-
-  async #readDetail(summary: FlinkJobSummary, signal: AbortSignal): Promise<FlinkJobDetail | undefined> {
-    const known = this.#details.get(summary.flinkJobId);
-    if (known !== undefined && !this.#isStale(known, summary)) return known.detail;
-    const id = summary.flinkJobId;
-    const [job, checkpoints, failure] = await Promise.all([
-      this.client.readJob(id, signal),
-      this.client.readCheckpoints(id, signal),
-      summary.state === "RUNNING" ? undefined : this.client.readExceptions(id, signal),
-    ]);
-    if (job === undefined) return known?.detail;
-    const detail: FlinkJobDetail = {
-      parallelism: Math.max(0, ...job.vertices.map((vertex) => vertex.parallelism)),
-      vertices: job.vertices.map(({ id: vertex, parallelism, maxParallelism }) => ({ id: vertex, parallelism, maxParallelism })),
-      startedAtMs: job.startTimeMs,
-      checkpoints: {
-        completed: checkpoints?.counts.completed ?? 0,
-        latestPath: (checkpoints?.latestCompleted ?? checkpoints?.latestSavepoint)?.externalPath,
-        enabled: await this.#hasCheckpointing(id, known, signal),
-      },
-      rootCause: failure?.cause.line,
-    };
-    this.#details.set(id, { detail, summary, readAtMs: this.#clock.now() });
-    return detail;
-  }
-
-  /** An option of the job that never changes while it lives: asked once. */
-  async #hasCheckpointing(flinkJobId: string, known: KnownDetail | undefined, signal: AbortSignal): Promise<boolean> {
-    if (known !== undefined) return known.detail.checkpoints.enabled;
-    return (await this.client.readCheckpointConfig(flinkJobId, signal))?.intervalMs !== undefined;
-  }
-
-  #isStale(known: KnownDetail, summary: FlinkJobSummary): boolean {
-    const age = this.#clock.now() - known.readAtMs;
-    if (known.summary.state !== summary.state || known.summary.lastModifiedMs !== summary.lastModifiedMs) return true;
-    if (known.readAtMs - summary.lastModifiedMs < DETAIL_SETTLES_MS && age >= DETAIL_SETTLES_MS) return true;
-    const { enabled, completed } = known.detail.checkpoints;
-    if (summary.state === "RUNNING" && enabled && completed === 0) return age >= FIRST_CHECKPOINT_LOOK_MS;
-    return summary.state === "RUNNING" && age >= DETAIL_MAX_AGE_MS;
-  }
-
-  #forgetDetailsOf(jobs: readonly FlinkJobSummary[]): void {
-    const listed = new Set(jobs.map((job) => job.flinkJobId));
-    for (const id of this.#details.keys()) if (!listed.has(id)) this.#details.delete(id);
-  }
-
   #directories(identity: Identity): { readonly checkpointsDir: string | undefined; readonly savepointsDir: string | undefined } {
     return {
       checkpointsDir: this.config.checkpointsDir ?? identity.jobManager.checkpointsDir,
@@ -332,6 +273,14 @@ function isAnswerTo(then: LookRequest, now: LookRequest): boolean {
 async function whyNotWritable(dir: string | undefined): Promise<string | undefined> {
   const found = dir === undefined ? undefined : await canWrite(dir);
   return found?.kind === "no" ? found.because : undefined;
+}
+
+function seeJob(
+  { flinkJobId, name, state, startTimeMs, tasks }: FlinkJobSummary,
+  detail: FlinkJobDetail | undefined,
+): FlinkJobSeen {
+  const { total, running, finished } = tasks;
+  return { flinkJobId, name, state, startedAtMs: startTimeMs, tasks: { total, running, finished }, detail };
 }
 
 /** Undefined when it takes longer. The timer holds no process up and is gone as soon as the answer is there. */

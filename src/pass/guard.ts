@@ -3,7 +3,7 @@ import { jobSpecHash } from "../model/canonical-spec.ts";
 import { displayName, type ResourceKey } from "../model/resource.ts";
 import type { DesiredJob } from "./desired.ts";
 
-export const ALLOW_TRAILER = "Penstock-Allow-Deletions";
+const ALLOW_TRAILER = "Penstock-Allow-Deletions";
 
 /** What becomes of a Job that is in the record and no longer declared. */
 export type Deletion = { readonly kind: "goes" } | { readonly kind: "held"; readonly reason: string; readonly because: string };
@@ -26,6 +26,11 @@ export interface Guarded {
   readonly deletions: ReadonlyMap<ResourceKey, Deletion>;
   /** For Jobs that are new: why they may be a deleted one under another name. */
   readonly renames: ReadonlyMap<ResourceKey, string>;
+}
+
+/** What the trailer says in the commits since the newest applied one. */
+export function deletionsAllowed(trailers: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  return trailers.get(ALLOW_TRAILER.toLowerCase()) ?? [];
 }
 
 /** Deletion is deliberate: a slip in Git never stops more than a person meant to. Pure. */

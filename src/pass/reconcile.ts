@@ -12,7 +12,7 @@ import type { Decisions } from "./decision.ts";
 import type { Desired } from "./desired.ts";
 import { asksForRebuild, establish, statusLostBecause, type Establishment } from "./establish.ts";
 import { logPass } from "./explain.ts";
-import { ALLOW_TRAILER, guardDeletions } from "./guard.ts";
+import { deletionsAllowed, guardDeletions } from "./guard.ts";
 import { observe, type ObserveDeps } from "./observe.ts";
 import type { Observed } from "./observed.ts";
 import { publish, type Published, type PublishDeps } from "./publish.ts";
@@ -73,7 +73,7 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
     manifests: snapshot.manifests.length,
     unreadable: snapshot.deletionsHeld,
     sourceChanged: source.changed,
-    allowed: snapshot.trailers.get(ALLOW_TRAILER) ?? [],
+    allowed: deletionsAllowed(snapshot.trailers),
     maxDeletions: deps.config.policy.deletions.max,
   });
   const decisions = decide({
@@ -157,7 +157,7 @@ function describeSource(config: Config, snapshot: Snapshot, desired: Desired) {
   const waits = desired.jobs.some(
     (job) => job.declared.kind === "absent" && job.record !== undefined && job.record.status.deleted === undefined,
   );
-  if (!isChanged || !waits || snapshot.trailers.has(ALLOW_TRAILER))
+  if (!isChanged || !waits || deletionsAllowed(snapshot.trailers).length > 0)
     return { changed: undefined, summary: { instance: config.instance, source: now } };
   const changed =
     "the daemon's configuration names another repository, branch, paths or zones than the status was made with, which may be why the manifest is not there";

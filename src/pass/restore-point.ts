@@ -66,11 +66,14 @@ function fromList(record: JobRecord, entries: readonly RestorePointEntry[]): Res
       `attempt ${record.status.attempt} completed checkpoints and none of them is left; ${wayOut(record)}`,
     );
   }
+  const leftNone = newest === undefined || attemptOf(newest.flinkJobId) < attemptOf(flinkJobId ?? "");
+  // What it was started from is newer than whatever older attempts left, or a person chose it.
+  if (leftNone && startedFrom !== undefined) return again(startedFrom);
   if (newest !== undefined) {
     const because = `it is the newest one, left by attempt ${attemptOf(newest.flinkJobId)}`;
     return { kind: "from", point: { kind: newest.kind, uri: newest.uri }, because };
   }
-  return startedFrom === undefined ? neverHadState() : again(startedFrom);
+  return neverHadState();
 }
 
 function attemptOf(id: string): number {

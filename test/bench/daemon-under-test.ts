@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import packageJson from "../../package.json" with { type: "json" };
 import { readUsage, type Usage } from "./process-usage.ts";
 
 /** A line of the daemon's log. */
@@ -29,16 +30,20 @@ export interface DaemonUnderTest {
 }
 
 const STOP_PATIENCE_MS = 10_000;
-const MAIN = join(import.meta.dirname, "../../src/main.ts");
+const ROOT = join(import.meta.dirname, "../..");
+/** What `npm run penstock` starts, without npm in between. */
+const NODE_ARGUMENTS = packageJson.scripts.penstock.split(" ").slice(1);
 const COUNTER = join(import.meta.dirname, "count-requests.ts");
 
-/** `node src/main.ts run` with what is set in `environment` alone; `nodeOptions` are for looking into it (`--cpu-prof`). */
+/** `penstock run` with what is set in `environment` alone; `nodeOptions` are for looking into it (`--cpu-prof`). */
 export function startDaemonUnderTest(
   configFile: string,
   environment: Readonly<Record<string, string>> = {},
   nodeOptions: readonly string[] = [],
 ): DaemonUnderTest {
-  const child = spawn(process.execPath, [...nodeOptions, "--import", COUNTER, MAIN, "run", "--config", configFile], {
+  const args = [...nodeOptions, "--import", COUNTER, ...NODE_ARGUMENTS, "run", "--config", configFile];
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
     stdio: ["ignore", "ignore", "pipe", "ipc"],
     env: { PATH: process.env["PATH"], PENSTOCK__LOG__LEVEL: "debug", ...environment },
   });

@@ -174,7 +174,7 @@ function conditions({ pairs, twenty, idle }: Results): readonly string[] {
       : [
           `${pairs.length} pairs in turn on one Flink cluster, after warm-up: median, and the middle half in brackets. Both sides start the same jar (5 KB, one slot, two tasks, one number a second), and one watcher asks /jobs/overview every 5 ms while either is measured.`,
           "The plain script is undici's fetch: upload, run. Its job is cancelled and its jar deleted after each pair; Penstock's jobs stay, so both sides meet the same cluster, which fills up. Penstock's jobs take a checkpoint every 60 s, the plain ones none.",
-          'Penstock is a process of its own, `node src/main.ts run`; Git is asked every second, and its push is a real `git push` over HTTP. "Commit seen" is the daemon\'s own log line.',
+          'Penstock is a process of its own, started as `npm run penstock` does; Git is asked every second, and its push is a real `git push` over HTTP. "Commit seen" is the daemon\'s own log line.',
         ]),
     ...(twenty.length === 0
       ? []

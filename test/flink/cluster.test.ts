@@ -149,6 +149,22 @@ describe("what a look costs", () => {
     ]);
   });
 
+  it("stays small however many jobs wait for their first checkpoint: each is asked about in its turn", async () => {
+    const { clock, look, start, callsOf } = await aCluster({ slots: 40 });
+    for (let attempt = 1; attempt <= 20; attempt += 1) await start(attempt);
+    await look({ slots: false });
+    clock.nowMs += 5000; // what was read right after a change is read once more
+    await look({ slots: false });
+    clock.nowMs += 5000;
+    const asked = new Set<string>();
+    for (const looks of [8, 8, 4]) {
+      const calls = (await callsOf(() => look({ slots: false }))).filter((call) => call.endsWith("/checkpoints"));
+      expect(calls).toHaveLength(looks);
+      for (const call of calls) asked.add(call);
+    }
+    expect(asked.size).toBe(20);
+  });
+
   it("notices the first checkpoint of a job within seconds", async () => {
     const { fake, clock, look, start } = await aCluster();
     const id = await start(1);

@@ -1,0 +1,110 @@
+import type { Clock } from "../common/clock.ts";
+import type { FlinkJobDetail } from "./cluster-seen.ts";
+import type { FlinkClient } from "./flink-client.ts";
+import type { FlinkJobSummary } from "./responses.ts";
+
+interface KnownDetail {
+  readonly detail: FlinkJobDetail;
+  readonly summary: FlinkJobSummary;
+  readonly readAtMs: number;
+}
+
+/** `/jobs/:id` and its like are up to 3 s older than the overview, so what was read right after a change is read once more. */
+const SETTLES_MS = 4000;
+const MAX_AGE_MS = 300_000;
+const FIRST_CHECKPOINT_LOOK_MS = 5000;
+/** So many of those that did nothing but grow old are read again at a time: a look stays short, however many jobs there are. */
+const OLD_ONES_AT_ONCE = 8;
+
+/** What the list of jobs does not tell, kept from one look to the next and read again when that list says that a job moved. */
+export class JobDetails {
+  readonly #client: FlinkClient;
+  readonly #clock: Clock;
+  readonly #known = new Map<string, KnownDetail>();
+
+  constructor(client: FlinkClient, clock: Clock) {
+    this.#client = client;
+    this.#clock = clock;
+  }
+
+  /** Whether a job that was there is not listed any more. */
+  misses(jobs: readonly FlinkJobSummary[]): boolean {
+    const listed = new Set(jobs.map((job) => job.flinkJobId));
+    return [...this.#known.keys()].some((id) => !listed.has(id));
+  }
+
+  /** By Flink job id; undefined for a job that has gone since it was listed. Others than these are forgotten. */
+  async read(jobs: readonly FlinkJobSummary[], signal: AbortSignal): Promise<ReadonlyMap<string, FlinkJobDetail | undefined>> {
+    this.#forgetAllBut(jobs);
+    const old = this.#chooseOld(jobs);
+    const details = await Promise.all(
+      jobs.map(async (summary) => {
+        const known = this.#known.get(summary.flinkJobId);
+        const isGood = known !== undefined && !this.#hasMoved(known, summary) && !old.has(summary.flinkJobId);
+        return [summary.flinkJobId, isGood ? known.detail : await this.#readOne(summary, known, signal)] as const;
+      }),
+    );
+    return new Map(details);
+  }
+
+  async #readOne(
+    summary: FlinkJobSummary,
+    known: KnownDetail | undefined,
+    signal: AbortSignal,
+  ): Promise<FlinkJobDetail | undefined> {
+    const id = summary.flinkJobId;
+    const [job, checkpoints, failure] = await Promise.all([
+      this.#client.readJob(id, signal),
+      this.#client.readCheckpoints(id, signal),
+      summary.state === "RUNNING" ? undefined : this.#client.readExceptions(id, signal),
+    ]);
+    if (job === undefined) return known?.detail;
+    const detail: FlinkJobDetail = {
+      parallelism: Math.max(0, ...job.vertices.map((vertex) => vertex.parallelism)),
+      vertices: job.vertices.map(({ id: vertex, parallelism, maxParallelism }) => ({ id: vertex, parallelism, maxParallelism })),
+      startedAtMs: job.startTimeMs,
+      checkpoints: {
+        completed: checkpoints?.counts.completed ?? 0,
+        latestPath: (checkpoints?.latestCompleted ?? checkpoints?.latestSavepoint)?.externalPath,
+        enabled: await this.#hasCheckpointing(id, known, signal),
+      },
+      rootCause: failure?.cause.line,
+    };
+    this.#known.set(id, { detail, summary, readAtMs: this.#clock.now() });
+    return detail;
+  }
+
+  /** An option of the job that never changes while it lives: asked once. */
+  async #hasCheckpointing(flinkJobId: string, known: KnownDetail | undefined, signal: AbortSignal): Promise<boolean> {
+    if (known !== undefined) return known.detail.checkpoints.enabled;
+    return (await this.#client.readCheckpointConfig(flinkJobId, signal))?.intervalMs !== undefined;
+  }
+
+  #hasMoved(known: KnownDetail, summary: FlinkJobSummary): boolean {
+    if (known.summary.state !== summary.state || known.summary.lastModifiedMs !== summary.lastModifiedMs) return true;
+    const age = this.#clock.now() - known.readAtMs;
+    return known.readAtMs - summary.lastModifiedMs < SETTLES_MS && age >= SETTLES_MS;
+  }
+
+  /** Those that are read again although nothing moved, the oldest first. */
+  #chooseOld(jobs: readonly FlinkJobSummary[]): ReadonlySet<string> {
+    const old = jobs.flatMap((summary) => {
+      const known = this.#known.get(summary.flinkJobId);
+      return known !== undefined && this.#isOld(known, summary) ? [known] : [];
+    });
+    const waiting = old.toSorted((a, b) => a.readAtMs - b.readAtMs).slice(0, OLD_ONES_AT_ONCE);
+    return new Set(waiting.map(({ summary }) => summary.flinkJobId));
+  }
+
+  #isOld({ detail, readAtMs }: KnownDetail, summary: FlinkJobSummary): boolean {
+    if (summary.state !== "RUNNING") return false;
+    const { enabled, completed } = detail.checkpoints;
+    const isYoung = enabled && completed === 0;
+    return this.#clock.now() - readAtMs >= (isYoung ? FIRST_CHECKPOINT_LOOK_MS : MAX_AGE_MS);
+  }
+
+  #forgetAllBut(jobs: readonly FlinkJobSummary[]): void {
+    const listed = new Set(jobs.map((job) => job.flinkJobId));
+    for (const id of this.#known.keys()) if (!listed.has(id)) this.#known.delete(id);
+  }
+}
