@@ -6,7 +6,7 @@ import { buildStatus, type StatusUpdate } from "../../src/pass/build-status.ts";
 import { decide, type DecideInput } from "../../src/pass/decide.ts";
 import type { Decisions } from "../../src/pass/decision.ts";
 import type { Desired } from "../../src/pass/desired.ts";
-import { ALLOW_TRAILER, guardDeletions } from "../../src/pass/guard.ts";
+import { deletionsAllowed, guardDeletions } from "../../src/pass/guard.ts";
 import type { Observed } from "../../src/pass/observed.ts";
 import { buildStatusView } from "../../src/pass/read-snapshot.ts";
 import type { Snapshot, StatusView } from "../../src/pass/snapshot.ts";
@@ -60,7 +60,7 @@ export function runPass(input: PassInput = {}): PurePass {
     manifests: manifests.length,
     unreadable: deletionsHeld,
     sourceChanged: undefined,
-    allowed: snapshot.trailers.get(ALLOW_TRAILER) ?? [],
+    allowed: deletionsAllowed(snapshot.trailers),
     maxDeletions: aPolicy().deletions.max,
   });
   const lastSeen = input.lastSeen ?? [];
