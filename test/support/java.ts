@@ -37,9 +37,16 @@ export async function compileJava(options: {
 }
 
 /** Runs `java`, `javac` or `mvn` to its end; what it printed. A missing tool or a failure says so with its last lines. */
-export async function runTool(tool: "java" | "javac" | "mvn", args: readonly string[], signal?: AbortSignal): Promise<string> {
+export async function runTool(
+  tool: "java" | "javac" | "mvn",
+  args: readonly string[],
+  signal?: AbortSignal,
+  onOutput?: (text: string) => void,
+): Promise<string> {
   try {
-    const { stdout } = await run(tool, args, { maxBuffer: 16 * 1024 * 1024, ...(signal === undefined ? {} : { signal }) });
+    const running = run(tool, args, { maxBuffer: 16 * 1024 * 1024, ...(signal === undefined ? {} : { signal }) });
+    if (onOutput !== undefined) running.child.stdout?.on("data", (chunk: unknown) => onOutput(String(chunk)));
+    const { stdout } = await running;
     return stdout;
   } catch (error) {
     if (error instanceof Error && Reflect.get(error, "code") === "ENOENT") throw new Error(MISSING[tool], { cause: error });

@@ -40,7 +40,8 @@ export async function fetchWithMaven(
   await mkdir(incoming, { recursive: true });
   try {
     const settings = [`-Dflink.version=${flinkVersion}`, `-Dlib.dir=${join(incoming, "lib")}`];
-    await runMaven(["-f", POM, "generate-resources", ...settings], `the jars of Flink ${flinkVersion}`, options.signal);
+    const what = `the jars of Flink ${flinkVersion}`;
+    await runMaven(["-f", POM, "generate-resources", ...settings], what, options.signal, countDownloads(options.onProgress));
     await writeFile(join(incoming, "complete"), "");
     await rm(folder, { recursive: true, force: true });
     await rename(incoming, folder);
@@ -141,9 +142,30 @@ async function refuse(response: ServerResponse, status: number, headers: Readonl
   response.writeHead(status, headers).end();
 }
 
-async function runMaven(args: readonly string[], what: string, signal?: AbortSignal): Promise<void> {
+/** How often somebody who waits for a download is told how far it is, in files. */
+const FILES_PER_REPORT = 25;
+
+/** Maven says "Downloaded from …" for each file; every few of them are a line of progress. */
+function countDownloads(onProgress?: (sentence: string) => void): ((text: string) => void) | undefined {
+  if (onProgress === undefined) return undefined;
+  let files = 0;
+  return (text) => {
+    for (const _ of text.matchAll(/^(?:\[INFO\] )?Downloaded from /gm)) {
+      files += 1;
+      if (files % FILES_PER_REPORT === 0) onProgress(`${files} files fetched`);
+    }
+  };
+}
+
+async function runMaven(
+  args: readonly string[],
+  what: string,
+  signal?: AbortSignal,
+  onOutput?: (text: string) => void,
+): Promise<void> {
   try {
-    await runTool("mvn", ["-q", "-B", "-ntp", ...args], signal);
+    const quiet = onOutput === undefined ? ["-q", "-ntp"] : [];
+    await runTool("mvn", ["-B", ...quiet, ...args], signal, onOutput);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     const advice =
