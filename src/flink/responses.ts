@@ -1,3 +1,4 @@
+import { FLINK_STATES, type FlinkState } from "../model/flink-job-state.ts";
 import { majorMinorOf } from "./cluster-version.ts";
 
 /** An answer that cannot be what was asked for; `message` names the member and what was found. */
@@ -35,21 +36,7 @@ export interface FlinkOverview {
   readonly taskManagers: number;
 }
 
-export const FLINK_STATES = [
-  "INITIALIZING",
-  "CREATED",
-  "RUNNING",
-  "FAILING",
-  "FAILED",
-  "CANCELLING",
-  "CANCELED",
-  "FINISHED",
-  "RESTARTING",
-  "SUSPENDED",
-  "RECONCILING",
-] as const;
-/** Flink's own job states, all versions. */
-export type FlinkState = (typeof FLINK_STATES)[number];
+export { FLINK_STATES, type FlinkState };
 
 /** Whether the job has ended for ever in the eyes of its cluster. */
 export function isTerminal(state: FlinkState): boolean {

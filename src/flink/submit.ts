@@ -97,7 +97,8 @@ async function settle(cluster: Cluster, flinkJobId: string, failure: unknown, si
     if (job !== undefined && !isTerminal(job.state)) return { kind: "accepted" };
     if (!(failure instanceof FlinkRejectedError)) return job === undefined ? { kind: "unknown", because } : { kind: "accepted" };
     // A time limit inside of Flink is a 500 as well, and then the job may yet come.
-    if (failure.kind === "other" && failure.data.status >= 500 && failure.data.endpoint.endsWith("/run")) return { kind: "unknown", because };
+    if (failure.kind === "other" && failure.data.status >= 500 && failure.data.endpoint.endsWith("/run"))
+      return { kind: "unknown", because };
     return { kind: "refused", reason: REASONS[failure.kind], because, curable: failure.retry === "next-pass" };
   } catch (error) {
     if (isAbort(error, signal)) throw error;

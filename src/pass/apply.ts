@@ -9,18 +9,13 @@ import type { Cluster } from "../flink/cluster.ts";
 import type { ReachableCluster } from "../flink/cluster-seen.ts";
 import type { JarFile } from "../flink/multipart.ts";
 import { needsLauncher, type RunOptions } from "../flink/run-request.ts";
-import { cancelJob } from "../flink/cancel-job.ts";
-import { rescaleInPlace } from "../flink/rescale-job.ts";
-import { disposeSavepoint } from "../flink/dispose-savepoint.ts";
-import { stopJob } from "../flink/stop-job.ts";
-import { takeSavepoint } from "../flink/take-savepoint.ts";
 import type { ResourceId } from "../model/resource.ts";
-import type { SavepointOperation } from "../model/status.ts";
 import { CLUSTER_UNREACHABLE, submitJob, type SubmitOutcome } from "../flink/submit.ts";
 import { Uploads } from "../flink/uploads.ts";
 import type { Decisions, Work } from "./decision.ts";
 import type { Observed } from "./observed.ts";
 import { clusterKey } from "./place.ts";
+import { takeStep, type StepOutcome, type StepWork } from "./take-step.ts";
 import type { StepSeen, Submission, SubmissionSeen } from "./submissions.ts";
 
 /** What takes longer than this gives its place in the cluster's queue to the next one, and goes on. */
@@ -30,9 +25,6 @@ const REFUSED_DELAY = { baseMs: 2000, maxMs: 300_000 };
 /** A program's `main` that takes longer is none that anybody waits for. */
 const DOUBT_MS = 600_000;
 const STEP_DELAY = { baseMs: 5000, maxMs: 300_000 };
-/** As long as Flink itself gives a checkpoint by default. */
-const STOP_TIMEOUT_MS = 600_000;
-const CANCEL_TIMEOUT_MS = 120_000;
 const UNKNOWN_DELAY = { baseMs: 10_000, maxMs: 300_000 };
 
 export interface ActionsOptions {
@@ -43,16 +35,6 @@ export interface ActionsOptions {
   /** Something ended, so that there may be a next step. */
   readonly wake: () => void;
 }
-
-type StepOutcome =
-  | { readonly kind: "stopped"; readonly uri: string }
-  | { readonly kind: "taken"; readonly uri: string }
-  | { readonly kind: "disposed" }
-  | { readonly kind: "cancelled" }
-  | { readonly kind: "rescale-asked" }
-  | { readonly kind: "ended"; readonly because: string }
-  | { readonly kind: "not-done"; readonly because: string }
-  | { readonly kind: "unknown"; readonly because: string };
 
 interface Station {
   readonly cluster: Cluster;
@@ -126,7 +108,7 @@ export class Actions {
   }
 
   /** A step on a live job. Not queued behind submissions: a stop must not wait for somebody's slow main(). */
-  #take(zone: string, work: Exclude<Work, { kind: "start" }>, because: string, observed: Observed): void {
+  #take(zone: string, work: StepWork, because: string, observed: Observed): void {
     const { operation } = work;
     const { flinkJobId, announcedAt } = operation;
     const key = stepKey(operation);
@@ -138,13 +120,7 @@ export class Actions {
     void this.#finish(station, work, failures + 1, because, observed);
   }
 
-  async #finish(
-    station: Station,
-    work: Exclude<Work, { kind: "start" }>,
-    failures: number,
-    because: string,
-    observed: Observed,
-  ): Promise<void> {
+  async #finish(station: Station, work: StepWork, failures: number, because: string, observed: Observed): Promise<void> {
     const outcome = await this.#tryRun(station, work);
     if (this.#abort.signal.aborted) return;
     this.#rememberStep(work.operation, outcome, failures);
@@ -157,63 +133,12 @@ export class Actions {
     this.#options.wake();
   }
 
-  async #tryRun(station: Station, work: Exclude<Work, { kind: "start" }>): Promise<StepOutcome> {
+  async #tryRun(station: Station, work: StepWork): Promise<StepOutcome> {
     try {
-      return await this.#run(station, work);
+      return await takeStep(station.cluster, work, this.#abort.signal);
     } catch (error) {
       return { kind: "unknown", because: oneLine(messageOf(error), 300) };
     }
-  }
-
-  async #run(station: Station, work: Exclude<Work, { kind: "start" }>): Promise<StepOutcome> {
-    const { signal } = this.#abort;
-    const { cluster } = station;
-    switch (work.kind) {
-      case "stop": {
-        const { flinkJobId, triggerId, targetDirectory, drain = false } = work.operation;
-        const outcome = await stopJob(
-          cluster,
-          { flinkJobId, triggerId, targetDirectory, drain, timeoutMs: STOP_TIMEOUT_MS },
-          signal,
-        );
-        if (outcome.kind === "still-running") return { kind: "not-done", because: outcome.because };
-        if (outcome.kind === "gone") return { kind: "ended", because: outcome.because };
-        return outcome;
-      }
-      case "cancel": {
-        const outcome = await cancelJob(cluster, work.operation.flinkJobId, CANCEL_TIMEOUT_MS, signal);
-        if (outcome.kind === "gone") return { kind: "ended", because: "the cluster does not know it any more" };
-        return outcome.kind === "ended" ? { kind: "ended", because: `it ended as ${outcome.state}` } : outcome;
-      }
-      case "rescale": {
-        const outcome = await rescaleInPlace(
-          cluster,
-          work.operation.flinkJobId,
-          { from: work.from, to: work.operation.rpus },
-          signal,
-        );
-        if (outcome.kind === "asked") return { kind: "rescale-asked" };
-        return outcome.kind === "refused" ? { kind: "not-done", because: outcome.because } : outcome;
-      }
-      case "savepoint":
-        return this.#saveOrDispose(cluster, work.operation);
-      default:
-        return work satisfies never;
-    }
-  }
-
-  async #saveOrDispose(cluster: Cluster, { kind, flinkJobId, triggerId, uri }: SavepointOperation): Promise<StepOutcome> {
-    const { signal } = this.#abort;
-    if (kind === "dispose") {
-      const outcome = await disposeSavepoint(cluster, uri, STOP_TIMEOUT_MS, signal);
-      return outcome.kind === "failed" ? { kind: "not-done", because: outcome.because } : outcome;
-    }
-    const outcome = await takeSavepoint(
-      cluster,
-      { flinkJobId, triggerId, targetDirectory: uri, timeoutMs: STOP_TIMEOUT_MS },
-      signal,
-    );
-    return outcome.kind === "failed" ? { kind: "not-done", because: outcome.because } : outcome;
   }
 
   #rememberStep(operation: Work["operation"], outcome: StepOutcome, failures: number): void {
