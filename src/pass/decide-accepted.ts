@@ -42,7 +42,9 @@ export function decideAccepted(job: DesiredJob, record: JobRecord, flinkJobId: s
     const decision = decideFinal(job, record, seen, context.final, context);
     if (decision !== undefined) return decision;
   }
-  if (job.declared.kind === "absent") return decideDeletion(job, record, flinkJobId, seen, context);
+  // A deletion that has begun always completes; what is declared again meanwhile starts afterwards.
+  const isGoing = job.declared.kind === "absent" || record.status.phase === "Deleting";
+  if (isGoing) return decideDeletion(job, record, flinkJobId, seen, context);
   const rpus = effectiveRpus(job, record);
   if (record.status.finalized !== undefined) return decideFinalized(job, record, record.status.finalized, seen, rpus, context);
   if (record.status.suspended === true) return decideSuspended(job, record, seen, rpus, context);
@@ -56,7 +58,7 @@ export function decideAccepted(job: DesiredJob, record: JobRecord, flinkJobId: s
 /** A refused document changes nothing at all, its rpus included. */
 function effectiveRpus(job: DesiredJob, record: JobRecord): number {
   const requested = record.status.requestedRpus ?? record.spec.rpus;
-  if (job.declared.kind !== "declared") return requested;
+  if (job.declared.kind !== "declared" || !isSpecOf(record)) return requested;
   const { spec } = job.declared.manifest;
   return jobSpecHash(spec) === jobSpecHash(record.spec) ? spec.rpus : requested;
 }
@@ -206,7 +208,15 @@ function decideFinalized(
   const restore = { kind: "Savepoint" as const, uri: finalized.uri };
   const same = seen.kind === "unseen" ? undefined : seen.cluster;
   const because = `its upgrade was reverted, so it goes on from ${finalized.uri}`;
-  return startNext(job, record, rpus, { run: record.status.run + 1, restoreFrom: restore }, same, because, context);
+  return startNext(
+    job,
+    record,
+    rpus,
+    { run: record.status.run + 1, restoreFrom: restore, isSticky: false },
+    same,
+    because,
+    context,
+  );
 }
 
 /** Stopped by us with a savepoint; any time later, on any cluster of the version, it goes on from there. */
@@ -225,7 +235,7 @@ function decideSuspended(job: DesiredJob, record: JobRecord, seen: JobSeen, rpus
     job,
     record,
     rpus,
-    { run: record.status.run + 1, restoreFrom: restore },
+    { run: record.status.run + 1, restoreFrom: restore, isSticky: false },
     same,
     "rpus was raised, so it goes on from the savepoint that suspended it",
     context,
@@ -286,7 +296,15 @@ function decideBroken(
   if (choice.kind === "wait") return leave(job, `${why}; ${choice.because}`, restored(choice.reason));
   const point = choice.kind === "from" ? choice.point : undefined;
   const how = point === undefined ? `begins anew, since ${choice.because}` : `goes on from ${point.uri}: ${choice.because}`;
-  return startNext(job, record, rpus, { run: record.status.run, restoreFrom: point }, cluster, `${why}; it ${how}`, context);
+  return startNext(
+    job,
+    record,
+    rpus,
+    { run: record.status.run, restoreFrom: point, isSticky: true },
+    cluster,
+    `${why}; it ${how}`,
+    context,
+  );
 }
 
 function whyBroken(seen: JobSeen, record: JobRecord): string {
@@ -297,12 +315,12 @@ function whyBroken(seen: JobSeen, record: JobRecord): string {
   return `it vanished from cluster ${record.status.cluster?.name ?? ""}`;
 }
 
-/** The next attempt of an accepted Job: where it was when that cluster can take it, else where there is room. */
+/** The next attempt of an accepted Job: where it was when that cluster can take it, else, unless it is bound to that, where there is room. */
 function startNext(
   job: DesiredJob,
   record: JobRecord,
   rpus: number,
-  from: Pick<StartOperation, "run"> & { readonly restoreFrom: StartOperation["restoreFrom"] },
+  from: Pick<StartOperation, "run"> & { readonly restoreFrom: StartOperation["restoreFrom"]; readonly isSticky: boolean },
   sameCluster: ReachableCluster | undefined,
   because: string,
   context: JobContext,
@@ -310,10 +328,12 @@ function startNext(
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return leave(job, `${because}; waits: ${bytes.because}`, restored(bytes.reason));
   const wish = { zone: job.id.zone, flinkVersion: record.spec.flinkVersion, slots: rpus };
-  const candidates = context.observed.clusters.filter(
-    (cluster) => sameCluster === undefined || cluster.name === sameCluster.name,
-  );
-  const placement = place(wish, candidates, context.slots);
+  const there = context.observed.clusters.filter((cluster) => cluster.zone === job.id.zone && cluster.name === sameCluster?.name);
+  const stays = there.length === 0 ? undefined : place(wish, there, context.slots);
+  const placement =
+    stays?.kind === "placed" || (stays !== undefined && from.isSticky)
+      ? stays
+      : place(wish, context.observed.clusters, context.slots);
   if (placement.kind === "not-placed") return leave(job, `${because}; waits: ${placement.because}`, restored(placement.reason));
   const operation: StartOperation = {
     kind: "start",

@@ -24,7 +24,7 @@ export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: S
   if (decision.kind === "forget") return undefined;
   const base = decision.kind === "adopt" ? decision.record : baseRecord(job, decision, context);
   if (base === undefined || job.recordProblem !== undefined) return job.record;
-  const moved: JobRecord = { ...base, status: withDecision(base.status, job, decision, context) };
+  const moved: JobRecord = { ...base, status: withDecision(base.status, decision, context) };
   const seen = seeJob(moved, context.observed);
   const status = withCheckpoint(withState(moved.status, seen, decision), seen);
   const acceptance = acceptanceOfJob({ ...job, record: { ...moved, status } }, decision);
@@ -93,8 +93,8 @@ export function acceptedSource(
 }
 
 /** What the decision itself makes of the status: an intent, an outcome, a phase. */
-function withDecision(status: JobStatus, job: DesiredJob, decision: JobDecision, context: StatusContext): JobStatus {
-  const deleting = job.declared.kind === "absent" && isDeleting(decision) ? markDeleting(status, context.now) : status;
+function withDecision(status: JobStatus, decision: JobDecision, context: StatusContext): JobStatus {
+  const deleting = isDeleting(decision) ? markDeleting(status, context.now) : status;
   switch (decision.kind) {
     case "announce":
       return withAnnouncement(deleting, decision);
