@@ -36,14 +36,14 @@ type Listed = JobSeen & { readonly kind: "listed" };
 export function decideAccepted(job: DesiredJob, record: JobRecord, flinkJobId: string, context: JobContext): JobDecision {
   const seen = findJob(context.observed.clusters, job.id.zone, record.status.cluster!, flinkJobId); // set with the job id
   if (isPaused(job, context)) return leave(job, "it is paused", { condition: "Started", reason: "Paused" });
-  if (seen.kind === "unseen" && record.status.suspended !== true && record.status.finalized === undefined)
+  // A deletion that has begun always completes; what is declared again meanwhile starts afterwards.
+  const isGoing = job.declared.kind === "absent" || record.status.phase === "Deleting";
+  if (seen.kind === "unseen" && !isGoing && record.status.suspended !== true && record.status.finalized === undefined)
     return leave(job, seen.because);
   if (context.final !== undefined && record.status.finalized === undefined) {
     const decision = decideFinal(job, record, seen, context.final, context);
     if (decision !== undefined) return decision;
   }
-  // A deletion that has begun always completes; what is declared again meanwhile starts afterwards.
-  const isGoing = job.declared.kind === "absent" || record.status.phase === "Deleting";
   if (isGoing) return decideDeletion(job, record, flinkJobId, seen, context);
   const rpus = effectiveRpus(job, record);
   if (record.status.finalized !== undefined) return decideFinalized(job, record, record.status.finalized, seen, rpus, context);

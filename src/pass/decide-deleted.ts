@@ -60,11 +60,17 @@ function stopForGood(job: DesiredJob, record: JobRecord, flinkJobId: string, see
   if (!isHealthy(seen.job))
     return announceCancel(job, seen, `${because}; it cannot take a savepoint now, its newest checkpoint is kept`, context);
   const last = context.observed.steps.get(flinkJobId);
+  const failed = last?.kind === "not-done" ? last : undefined;
+  const refused = seen.cluster.savepointsRefused;
   const sinceMs = status.deletingSince === undefined ? context.now : Date.parse(status.deletingSince);
-  if (context.now - sinceMs > context.policy.deleteTimeoutMs)
+  const isLate = context.now - sinceMs > context.policy.deleteTimeoutMs;
+  // Time alone is no reason: its cluster may have been away, and a savepoint may come about now.
+  if (isLate && (failed !== undefined || refused !== undefined))
     return announceCancel(job, seen, `${because}; no savepoint came about in time, its newest checkpoint is kept`, context);
-  if (last?.kind === "not-done" && context.now < last.retryAtMs)
-    return wait(job, deleted("SavepointFailed"), `${because}; the savepoint is tried again: ${last.because}`);
+  if (refused !== undefined)
+    return wait(job, deleted("SavepointsRefused"), `${because}; its savepoint cannot be written: ${refused}`);
+  if (failed !== undefined && context.now < failed.retryAtMs)
+    return wait(job, deleted("SavepointFailed"), `${because}; the savepoint is tried again: ${failed.because}`);
   return announceStop(job, record, seen, "delete", because, context);
 }
 
@@ -122,9 +128,10 @@ export function decideDeleted(
     });
   }
   if (jobSpecHash(manifest.spec) !== jobSpecHash(record.spec) && tombstone.restorePoint !== undefined) {
+    if (manifest.spec.initialState !== undefined) return decideFirstStart(job, manifest, context); // it brings its state along
     const because =
       `a Job of this name and another spec was deleted at ${tombstone.at}, and its state is kept at ${tombstone.restorePoint.uri}; ` +
-      `take another name, or annotate it with "penstock/start-empty: ${record.status.flinkJobId ?? ""}"`;
+      `take another name, give it a spec.initialStateRef, or annotate it with "penstock/start-empty: ${record.status.flinkJobId ?? ""}"`;
     return wait(job, started("TombstoneStands"), because);
   }
   const { restorePoint } = tombstone;
