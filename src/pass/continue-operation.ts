@@ -16,8 +16,8 @@ import type { Block, JobDecision } from "./decision.ts";
 import { continueStart, settleStarted } from "./decide-start.ts";
 import type { DesiredJob } from "./desired.ts";
 import { awaitOutcome, head, nextIntent, type JobContext } from "./job-context.ts";
-import { findJob, type JobSeen } from "./observed.ts";
-import type { StepSeen } from "./submissions.ts";
+import { findJob } from "./observed.ts";
+import type { StepSeen, SubmissionSeen } from "./submissions.ts";
 
 /** Goes on with what was announced, perhaps by a daemon that died. Every step of it may be asked for again. */
 export function continueOperation(job: DesiredJob, record: JobRecord, operation: Operation, context: JobContext): JobDecision {
@@ -94,16 +94,16 @@ function afterRescale(
   if (seen.kind === "unseen") return awaitOutcome(job, operation, blockOf(operation, "ClusterUnreachable"), seen.because);
   const start = startOf(operation, next, record, point);
   if (seen.kind === "listed") {
-    const failedAtOnce = seen.job.state === "FAILED" && seen.job.detail?.checkpoints.completed === 0;
+    // Under high availability it may have been recovered with newer state and have counted no checkpoint since.
+    const failedAtOnce =
+      seen.job.state === "FAILED" && seen.job.detail?.checkpoints.completed === 0 && !seen.cluster.highAvailability;
     if (failedAtOnce)
-      return goBack(job, record, operation, point, seen, seen.job.detail?.rootCause ?? "Flink does not say why", context);
+      return goBack(job, record, operation, point, seen.job.detail?.rootCause ?? "Flink does not say why", context);
     return settleStarted(job, start, seen);
   }
   const submission = context.observed.submissions.get(next.flinkJobId);
-  if (submission?.kind === "refused" && submission.retryAtMs === Number.POSITIVE_INFINITY)
-    return goBack(job, record, operation, point, seen, submission.because, context);
-  if (submission?.kind === "refused" && submission.failures >= 3)
-    return goBack(job, record, operation, point, seen, submission.because, context);
+  if (submission?.kind === "refused" && isHopeless(submission, context))
+    return goBack(job, record, operation, point, submission.because, context);
   const isDue =
     submission === undefined ||
     ((submission.kind === "refused" || submission.kind === "unknown") && context.now >= submission.retryAtMs);
@@ -119,32 +119,41 @@ function afterRescale(
   };
 }
 
+/** Another id is only begun when nothing can come of this one any more: the `main` of an earlier try may still be at work. */
+function isHopeless(refused: SubmissionSeen & { readonly kind: "refused" }, { now }: JobContext): boolean {
+  const isRefusedForGood = refused.retryAtMs === Number.POSITIVE_INFINITY || refused.failures >= 3;
+  return isRefusedForGood && (refused.doubtUntilMs ?? 0) <= now;
+}
+
 function startOf(operation: StopOperation, next: StartIntent, record: JobRecord, point: RestorePoint): StartOperation {
   return { kind: "start", ...next, run: record.status.run, restoreFrom: point, announcedAt: operation.announcedAt };
 }
 
+/** To the rpus and the cluster that it had. */
 function goBack(
   job: DesiredJob,
   record: JobRecord,
   operation: StopOperation,
   point: RestorePoint,
-  seen: JobSeen,
   why: string,
   context: JobContext,
 ): JobDecision {
+  const before = findJob(context.observed.clusters, job.id.zone, operation.cluster, operation.flinkJobId);
   const rpus = record.status.requestedRpus ?? record.spec.rpus;
   const bytes = context.announcedArtifact;
-  if (bytes.kind === "not-ready" || seen.kind === "unseen")
-    return awaitOutcome(job, operation, blockOf(operation, "ArtifactNotReady"), why);
+  if (bytes.kind === "not-ready")
+    return awaitOutcome(job, operation, blockOf(operation, bytes.reason), `${why}; ${bytes.because}`);
+  if (before.kind === "unseen")
+    return awaitOutcome(job, operation, blockOf(operation, "ClusterUnreachable"), `${why}; ${before.because}`);
   const start: StartOperation = {
     kind: "start",
-    ...nextIntent(job, record.spec, rpus, seen.cluster, context),
+    ...nextIntent(job, record.spec, rpus, before.cluster, context),
     run: record.status.run,
     restoreFrom: point,
     announcedAt: formatTime(context.now),
   };
   const because = `its start with ${operation.next?.rpus ?? rpus} rpus failed (${why}), so it goes back to ${rpus} from the same savepoint`;
-  const submission = buildSubmission(job, record.spec, start, bytes.frozen, seen.cluster);
+  const submission = buildSubmission(job, record.spec, start, bytes.frozen, before.cluster);
   return {
     ...head(job),
     kind: "announce",
