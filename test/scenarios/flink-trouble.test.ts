@@ -107,36 +107,40 @@ describe.concurrent("a cluster that loses everything", () => {
     expect(world.flink.jobs).toHaveLength(1);
   });
 
-  it("after a job that nobody saw running took a checkpoint is not given a new one that begins without it", async () => {
+  it("after a job that nobody saw running took a checkpoint brings it back from that checkpoint", async () => {
     await using world = await createWorld();
     await world.push(await aRunningJob("orders"));
     world.flink.inject(RUN, { kind: "slow", release: NEVER });
     const killed = world.startProcess();
     await world.flink.untilCalled(RUN);
     await killed.kill();
-    world.flink.completeCheckpoint(world.flink.jobs[0]!.flinkJobId);
+    const unseen = world.flink.jobs[0]!;
+    world.flink.completeCheckpoint(unseen.flinkJobId);
     world.flink.clearFaults();
     world.flink.restart();
 
     const daemon = world.startDaemon();
-    await daemon.untilJob("orders", has("Started", "NeedsRestore"));
-    expect(conditionOf(await world.job("orders"), "Started")?.message).toContain(
-      "was restarted after the job had taken a checkpoint",
-    );
-    await daemon.untilAtRest();
-    expect(world.flink.jobs).toEqual([]);
+    const status = await daemon.untilJob("orders", (now) => isRunning(now) && now.flinkJobId !== unseen.flinkJobId);
+    expect(status).toMatchObject({ attempt: 2, run: 1, startedFrom: { kind: "Checkpoint" } });
+    expect(status.startedFrom?.uri).toContain(`${unseen.flinkJobId}/chk-`);
+    expect(world.flink.jobs).toMatchObject([{ flinkJobId: status.flinkJobId, restoredFrom: status.startedFrom?.uri }]);
   });
 
-  it("while a job runs leaves the Job Ready and says that it vanished", async () => {
+  it("while a job runs brings it back from its newest checkpoint, in the same run", async () => {
     const { world, daemon, flinkJobId } = await aRunningWorld();
     await using _ = world;
+    world.flink.completeCheckpoint(flinkJobId);
+    await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+    const { count } = world.flink.job(flinkJobId);
     world.flink.restart();
-    await daemon.untilJob("orders", has("Healthy", "Vanished"));
+    const status = await daemon.untilJob("orders", (now) => isRunning(now) && now.flinkJobId !== flinkJobId);
+    expect(status).toMatchObject({ phase: "Ready", run: 1, attempt: 2, startedFrom: { kind: "Checkpoint" } });
     await daemon.untilAtRest();
-    const vanished = await world.job("orders");
-    expect(vanished?.status).toMatchObject({ phase: "Ready", flinkJobId });
-    expect(conditionOf(vanished, "Healthy")?.message).toContain("bringing it back is not yet acted on");
-    expect(world.flink.jobs).toEqual([]);
+    expect(world.flink.jobs).toHaveLength(1);
+    expect(world.flink.job(status.flinkJobId!).restoredFrom).toContain(`${flinkJobId}/chk-`);
+    expect(world.flink.job(status.flinkJobId!).count).toBeGreaterThanOrEqual(count);
+    const history = (await world.job("orders"))?.status.history ?? [];
+    expect(history.some(({ because }) => because.startsWith("it vanished from cluster main; it goes on from"))).toBe(true);
   });
 });
 
