@@ -105,9 +105,10 @@ async function pollRepository(
   for (let polls = 1; !signal.aborted; polls += 1) {
     await timer.wait(config.repository.pollIntervalMs * (0.9 + 0.2 * clock.random()), signal);
     if (signal.aborted) return;
-    if (polls % STATUS_POLL_EVERY === 0) assembly.deps.reader.expireStatus();
+    const { reader } = assembly.deps;
     try {
-      if (await assembly.deps.reader.poll(signal)) wake.wake();
+      if (await reader.poll(signal)) wake.wake();
+      if (polls % STATUS_POLL_EVERY === 0 && (await reader.pollStatus(signal))) wake.wake();
     } catch (error) {
       if (!signal.aborted) throw error; // poll itself turns every failure but an abort into a state
     }

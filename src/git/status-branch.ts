@@ -80,13 +80,18 @@ export class StatusBranch {
     this.#store = new ObjectStore(settings.transport, settings.branch, deps.log);
   }
 
+  /** Where the branch stands on the server, undefined when there is none: one small question, whatever else goes on here. */
+  async readHead(signal: AbortSignal): Promise<string | undefined> {
+    const branch = await readRemoteBranch(this.#transport, this.#branch, signal);
+    return branch.kind === "at" ? branch.oid : undefined;
+  }
+
   /** One small question to the server while the branch stands where it stood. */
   async read(signal: AbortSignal): Promise<StatusRead> {
     return this.#mutex.run(async () => {
       signal.throwIfAborted();
       const before = this.#lastHead;
-      const branch = await readRemoteBranch(this.#transport, this.#branch, signal);
-      const head = branch.kind === "at" ? branch.oid : undefined;
+      const head = await this.readHead(signal);
       const { snapshot } = await this.#know(head, signal);
       const descends =
         before === undefined || before === head || (head !== undefined && (await this.#isBehind(before, head, signal)));
@@ -163,7 +168,7 @@ export class StatusBranch {
     }
     if (report.kind === "accepted") return "written";
     // Servers have many words for "it stands elsewhere by now", so the branch is asked and not the text.
-    const now = await this.#readHead(signal);
+    const now = await this.readHead(signal);
     if (now === push.head) return "written";
     return now === push.expected ? { kind: "refused", because: report.because } : { kind: "conflict" };
   }
@@ -175,18 +180,13 @@ export class StatusBranch {
     this.#log.debug({ err: error }, "no answer to a push; looking whether it arrived");
     let now: string | undefined;
     try {
-      now = await this.#readHead(signal);
+      now = await this.readHead(signal);
     } catch (lookError) {
       this.#log.debug({ err: lookError }, "cannot look whether the push arrived");
       throw error;
     }
     if (now === push.head) return "written";
     return now === push.expected ? "not-done" : { kind: "conflict" };
-  }
-
-  async #readHead(signal: AbortSignal): Promise<string | undefined> {
-    const branch = await readRemoteBranch(this.#transport, this.#branch, signal);
-    return branch.kind === "at" ? branch.oid : undefined;
   }
 
   async #knowExpected(head: string | undefined, signal: AbortSignal): Promise<Known | undefined> {

@@ -84,6 +84,21 @@ export class SnapshotReader {
     }
   }
 
+  /** Asks where the status branch stands. True when somebody else wrote it: the next `read` looks at it then. Never throws but for the signal. */
+  async pollStatus(signal: AbortSignal): Promise<boolean> {
+    if (this.#status === undefined) return false; // the first `read` looks anyway
+    try {
+      const head = await this.#statusBranch.readHead(signal);
+      if (head === (this.#written ?? this.#status).head) return false;
+      this.expireStatus();
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#log.debug({ err: error }, "cannot ask where the status branch stands"); // `poll` tells of a server that is not there
+      return false;
+    }
+  }
+
   /** Somebody else wrote the status branch, or may have: the next `read` looks at it again. */
   expireStatus(): void {
     this.#statusIsOld = true;
