@@ -121,7 +121,8 @@ export function decideDeleted(
       : leave(job, "it was deleted; its last restore point is kept for 30 days");
   }
   const { manifest } = job.declared;
-  if (manifest.annotations["penstock/start-empty"] === record.status.flinkJobId) {
+  const { flinkJobId } = record.status;
+  if (flinkJobId !== undefined && manifest.annotations["penstock/start-empty"] === flinkJobId) {
     return decideFirstStart(job, manifest, context, {
       point: undefined,
       because: "the annotation penstock/start-empty gives up the state that was kept",

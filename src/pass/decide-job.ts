@@ -1,6 +1,6 @@
 import type { JobDecision } from "./decision.ts";
 import { decideAccepted } from "./decide-accepted.ts";
-import { decideDeleted } from "./decide-deleted.ts";
+import { bury, decideDeleted } from "./decide-deleted.ts";
 import { decideFirstStart } from "./decide-start.ts";
 import { continueOperation } from "./continue-operation.ts";
 import type { DesiredJob } from "./desired.ts";
@@ -25,5 +25,8 @@ export function decideJob(job: DesiredJob, context: JobContext): JobDecision {
 function decideForgotten(job: DesiredJob, context: JobContext): JobDecision {
   if (context.deletion.kind === "held")
     return leave(job, context.deletion.because, { condition: "Deleted", reason: context.deletion.reason });
-  return { ...head(job), kind: "forget", because: "its manifest is gone and it never ran" };
+  const because = "its manifest is gone and it never ran";
+  // The numbers of its attempts are never used again.
+  if ((job.record?.status.attempt ?? 0) > 0) return bury(job, undefined, because);
+  return { ...head(job), kind: "forget", because };
 }

@@ -238,8 +238,7 @@ function startAgain(job: DesiredJob, operation: StartOperation, context: JobCont
   if (job.declared.kind === "declared") return decideFirstStart(job, job.declared.manifest, context, restore);
   if (job.declared.kind === "absent" && context.deletion.kind === "goes") {
     const because = `attempt ${operation.attempt} came to nothing, and its manifest is gone`;
-    if (job.record?.status.flinkJobId === undefined && operation.restoreFrom === undefined)
-      return { ...head(job), kind: "forget", because };
+    // Its record stays as a tombstone: the numbers of its attempts are never used again.
     return { ...head(job), kind: "settle", because, settlement: { kind: "buried", restorePoint: operation.restoreFrom } };
   }
   const [reason, what] =

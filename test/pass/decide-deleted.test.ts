@@ -7,6 +7,7 @@ import {
   anUnreachableCluster,
   aPolicy,
   aReachableCluster,
+  aRecord,
   aStartedRecord,
   CLUSTER,
   NOW,
@@ -247,6 +248,11 @@ describe("a tombstone", () => {
     expect(toldBy(decideAgain({ spec: { artifact: "other" }, annotations: { "penstock/start-empty": "new" } }))).toBe(
       "wait Started TombstoneStands",
     );
+  });
+
+  it("of a Job that never came to run keeps what it was to start from", () => {
+    const record = aRecord({ status: { ...TOMBSTONE, attempt: 1 } });
+    expect(decideFor({ record })).toMatchObject({ kind: "announce", work: { operation: { restoreFrom: point } } });
   });
 
   it("without a restore point holds nothing", () => {

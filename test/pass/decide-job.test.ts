@@ -104,7 +104,7 @@ describe("a Job that was started", () => {
 describe("a Job whose manifest is gone", () => {
   it.each([
     ["never ran", aRecord(), "forget", "its manifest is gone and it never ran"],
-    ["was only ever refused", aRecord({ status: { attempt: 1 } }), "forget", "its manifest is gone and it never ran"],
+    ["was only ever refused", aRecord({ status: { attempt: 1 } }), "settle", "its manifest is gone and it never ran"],
   ] as const)("that %s", (_, record, kind, because) => {
     expect(decideFor({ manifest: "absent", record })).toMatchObject({ kind, because });
   });
@@ -480,9 +480,11 @@ describe("a start that Flink refused, once what it was refused for was changed",
     expect(decideAnnounced({ submission }, { manifest })).toMatchObject({ kind: "await", because: "no broker" });
   });
 
-  it("is forgotten when its manifest is gone: nothing of it ever ran", () => {
+  const BURIED = { kind: "settle", settlement: { kind: "buried", restorePoint: undefined } } as const;
+
+  it("leaves a tombstone when its manifest is gone, so that its number is never used again", () => {
     const because = "attempt 1 came to nothing, and its manifest is gone";
-    expect(decideAnnounced({ submission }, { manifest: "absent" })).toMatchObject({ kind: "forget", because });
+    expect(decideAnnounced({ submission }, { manifest: "absent" })).toMatchObject({ ...BURIED, because });
   });
 
   it("waits on when its manifest is gone and the guard holds deletions", () => {
@@ -585,9 +587,10 @@ describe("an attempt that failed before it ran", () => {
     });
   });
 
-  it("is forgotten with its Job when the manifest is gone", () => {
+  it("leaves a tombstone of its Job when the manifest is gone", () => {
     expect(decideAnnounced({ clusters: failed() }, { ...announcedAt(LONG_AGO), manifest: "absent" })).toMatchObject({
-      kind: "forget",
+      kind: "settle",
+      settlement: { kind: "buried", restorePoint: undefined },
     });
   });
 
@@ -698,8 +701,11 @@ describe("a start whose cluster was restarted meanwhile", () => {
     expect(decideAnnounced({ clusters }, { manifest: "broken" })).toMatchObject({ kind: "await", operation: { attempt: 1 } });
   });
 
-  it("is forgotten when it left nothing and its manifest is gone", () => {
-    expect(decideAnnounced({ clusters: restarted(listed()) }, { manifest: "absent" })).toMatchObject({ kind: "forget" });
+  it("leaves a tombstone when it left nothing and its manifest is gone", () => {
+    expect(decideAnnounced({ clusters: restarted(listed()) }, { manifest: "absent" })).toMatchObject({
+      kind: "settle",
+      settlement: { kind: "buried" },
+    });
   });
 
   it("adopts what runs on another cluster instead of starting the next attempt", () => {
