@@ -1,0 +1,127 @@
+import { describe, expect, it } from "vitest";
+import { aJob, aRunningJob, anArtifact } from "./manifests.ts";
+import type { RunningDaemon } from "./running-daemon.ts";
+import { conditionOf, createWorld, has, isRunning, type StatusFile, type World } from "./world.ts";
+
+const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
+const FINAL = aSavepoint("orders-final", "{type: Final, finalOptions: {shutdownMethod: Graceful}, jobRef: {name: orders}}");
+
+function aSavepoint(name: string, spec: string): string {
+  return `---\napiVersion: core/v1alpha1\nkind: Savepoint\nzone: local\nmetadata: {name: ${name}, project: default}\nspec: ${spec}\n`;
+}
+
+/** The next version of `orders`, which starts from its Final Savepoint. */
+function aNext(rpus = 2): string {
+  return aJob("orders-v2", { artifact: "orders", rpus, spec: "  initialStateRef: {name: orders-final}\n" });
+}
+
+async function aRunningWorld(): Promise<{ world: World; daemon: RunningDaemon; flinkJobId: string }> {
+  const world = await createWorld();
+  const { "orders.yaml": _, ...jar } = await aRunningJob("orders");
+  await world.push({ ...jar, "app.yaml": anArtifact("orders"), "orders.yaml": aJob("orders") });
+  const daemon = world.startDaemon();
+  const { flinkJobId } = await daemon.untilJob("orders", isRunning);
+  return { world, daemon, flinkJobId: flinkJobId! };
+}
+
+async function untilSavepoint(world: World, daemon: RunningDaemon, name: string, phase: string): Promise<StatusFile> {
+  await daemon.until(`Savepoint ${name} is ${phase}`, ({ update, published }) => {
+    const record = [...update.records.values()].find(({ kind, id }) => kind === "Savepoint" && id.name === name);
+    return record?.status.phase === phase && (published.kind === "written" || published.kind === "nothing-to-write");
+  });
+  return (await world.status(`local/default/savepoint/${name}.yaml`))!;
+}
+
+describe.concurrent("a Savepoint", () => {
+  it.each([
+    ["Retain", false],
+    ["Delete", true],
+  ])("OnDemand is taken while the job goes on, and %s says what becomes of it", async (deletionPolicy, isDisposed) => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _ = world;
+    const spec = `{type: OnDemand, jobRef: {name: orders}, deletionPolicy: ${deletionPolicy}}`;
+    await world.push({ "demand.yaml": aSavepoint("demand", spec) });
+    const ready = await untilSavepoint(world, daemon, "demand", "Ready");
+    expect(ready.status["uri"]).toContain(`${world.flink.savepointsDir}/${flinkJobId}/`);
+    expect(world.flink.job(flinkJobId).state).toBe("RUNNING");
+    expect(world.flink.countCalls(STOP)).toBe(0);
+    await world.push({ "demand.yaml": null });
+    await daemon.until("it is forgotten", ({ update }) => ![...update.records.values()].some(({ kind }) => kind === "Savepoint"));
+    await daemon.untilAtRest();
+    expect(world.flink.countCalls(/^POST \/savepoint-disposal$/)).toBe(isDisposed ? 1 : 0);
+  });
+
+  it("External names one that exists, and a new Job starts from it", async () => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _ = world;
+    await world.push({ "demand.yaml": aSavepoint("demand", "{type: OnDemand, jobRef: {name: orders}}") });
+    const uri = String((await untilSavepoint(world, daemon, "demand", "Ready")).status["uri"]);
+    const copy = aJob("copy", { artifact: "orders", spec: "  initialStateRef: {name: theirs}\n" });
+    await world.push({ "copy.yaml": copy + aSavepoint("theirs", `{type: External, uri: "${uri}"}`) });
+    const started = await daemon.untilJob("copy", isRunning);
+    expect(started.startedFrom).toEqual({ kind: "Savepoint", uri });
+    expect(world.flink.job(started.flinkJobId!).restoredFrom).toBe(uri);
+    expect(world.flink.job(flinkJobId).state).toBe("RUNNING");
+  });
+
+  it("OnDemand that fails is Pending with the reason and is tried again", async () => {
+    const { world, daemon } = await aRunningWorld();
+    await using _ = world;
+    world.flink.failSavepoints("no space left on device");
+    await world.push({ "demand.yaml": aSavepoint("demand", "{type: OnDemand, jobRef: {name: orders}}") });
+    await daemon.until("it failed", ({ update }) =>
+      [...update.records.values()].some(
+        ({ kind, status }) => kind === "Savepoint" && status.conditions.some(({ reason }) => reason === "SavepointFailed"),
+      ),
+    );
+    world.flink.failSavepoints(undefined);
+    world.clock.pass(600_000);
+    await untilSavepoint(world, daemon, "demand", "Ready");
+  });
+});
+
+describe.concurrent("an upgrade in one commit", () => {
+  it.each([
+    ["with the new Job first and the old manifest kept", { "a-new.yaml": aNext() + FINAL }, false],
+    ["with the Savepoint first and the old manifest deleted", { "z-new.yaml": FINAL + aNext(), "orders.yaml": null }, true],
+  ])("%s stops the old Job with a savepoint, and the new one starts from it", async (_, change, isDeleted) => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _world = world;
+    await world.push(change);
+    const next = await daemon.untilJob("orders-v2", isRunning);
+    const uri = (await untilSavepoint(world, daemon, "orders-final", "Ready")).status["uri"];
+    expect(next).toMatchObject({ run: 1, attempt: 1, startedFrom: { kind: "Savepoint", uri } });
+    const old = await daemon.untilJob("orders", (now) => (isDeleted ? now.deleted : now.finalized) !== undefined);
+    expect(isDeleted ? old.deleted?.restorePoint?.uri : old.finalized?.uri).toBe(uri);
+    await daemon.untilAtRest();
+    expect(world.flink.job(flinkJobId).state).toBe("FINISHED");
+    expect(world.flink.job(next.flinkJobId!).restoredFrom).toBe(uri);
+    expect([world.flink.countCalls(STOP), world.flink.jobs.length]).toEqual([1, 2]);
+  });
+
+  it("leaves the old Job running while the new one could not start, and says why", async () => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _ = world;
+    await world.push({ "new.yaml": aNext(100) + FINAL });
+    await daemon.untilJob("orders-v2", has("Started", "InitialStateNotReady"));
+    await daemon.untilAtRest();
+    expect(conditionOf(await world.status("local/default/savepoint/orders-final.yaml"), "Available")?.message).toMatch(
+      /^Job orders is not stopped yet: Job orders-v2 could not start from it: needs 100 slots/,
+    );
+    expect(world.flink.job(flinkJobId).state).toBe("RUNNING");
+    expect(world.flink.countCalls(STOP)).toBe(0);
+  });
+
+  it("that is reverted brings the old Job back from its Final Savepoint", async () => {
+    const { world, daemon } = await aRunningWorld();
+    await using _ = world;
+    await world.push({ "new.yaml": aNext() + FINAL });
+    const next = await daemon.untilJob("orders-v2", isRunning);
+    await world.push({ "new.yaml": null });
+    await daemon.untilJob("orders-v2", ({ deleted }) => deleted !== undefined);
+    const back = await daemon.untilJob("orders", isRunning);
+    expect(back).toMatchObject({ run: 2, attempt: 2, startedFrom: next.startedFrom });
+    await daemon.untilAtRest();
+    expect(world.flink.jobs.filter(({ state }) => state === "RUNNING")).toHaveLength(1);
+  });
+});
