@@ -68,7 +68,7 @@ describe.concurrent("penstock status", () => {
       "  Started      True   AcceptedByFlink  TIME  Flink took the job",
       "history",
       "  TIME  new → Pending             it is declared and main has the 2 slots that it needs",
-      "  TIME  Pending → Ready, Running  Flink shows RUNNING, all tasks running",
+      "  TIME  Pending → Ready, Running  Flink has it",
     ]);
     expect((await status(world, "default/orders")).stdout).toContain("Job default/orders in zone local");
     expect((await status(world, "big")).status).toBe(1);

@@ -130,6 +130,7 @@ describe.concurrent("a cluster that loses everything", () => {
     const { world, daemon, flinkJobId } = await aRunningWorld();
     await using _ = world;
     world.flink.completeCheckpoint(flinkJobId);
+    world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
     await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
     const { count } = world.flink.job(flinkJobId);
     world.flink.restart();

@@ -32,7 +32,11 @@ describe.concurrent("a change of a Job that was started", () => {
     expect(message).toMatch(
       /orders\.yaml:\d+:\d+ spec\.configuration\.execution\.checkpointing\.interval was 30s? .*and is 1 ?min/,
     );
-    expect(message).toContain("declare a Job with a new name");
+    expect(message).toContain(
+      "for what is different declare a Job {name: orders-v2} with spec.initialStateRef {name: orders-final}, and a Savepoint " +
+        "{name: orders-final} with spec {type: Final, finalOptions: {shutdownMethod: Graceful}, jobRef: {name: orders}}",
+    );
+    expect(message).toContain("rpus is not changed either");
     expect((await world.job("orders"))?.spec).toMatchObject({
       resources: { rpus: 2 },
       configuration: { "execution.checkpointing.interval": "30s" },
@@ -54,53 +58,82 @@ describe.concurrent("a change of a Job that was started", () => {
     expect(world.flink.countCalls(WRITES)).toBe(writes);
   });
 
-  it("of its rpus says that rescaling is not yet acted on, and the job goes on as it is", async () => {
-    const { world, daemon, writes } = await aWorldWithOrders();
+  it("of its rpus alone is none that is refused: it is rescaled with its state", async () => {
+    const { world, daemon } = await aWorldWithOrders();
     await using _ = world;
     await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { ...ORIGINAL, rpus: 4 }) });
-    await daemon.untilJob("orders", has("Accepted", "RescaleNotYetActedOn"));
-    expect(conditionOf(await world.job("orders"), "Accepted")?.message).toBe(
-      "spec.resources.rpus was 2 and is 4; rescaling is not yet acted on, so the job goes on with 2",
-    );
+    const status = await daemon.untilJob("orders", (now) => isRunning(now) && now.parallelism === 4);
+    expect(status).toMatchObject({ run: 1, attempt: 2, requestedRpus: 4, startedFrom: { kind: "Savepoint" } });
+    expect(conditionOf(await world.job("orders"), "Accepted")?.reason).toBe("SpecAccepted");
+  });
+
+  it("that moves its manifest to another file is none", async () => {
+    const { world, daemon, writes } = await aWorldWithOrders();
+    await using _ = world;
+    const moved = { "orders.yaml": null, "elsewhere/jobs.yaml": anArtifact("orders") + aJob("orders", ORIGINAL) };
+    await daemon.untilApplied(await world.push(moved));
     await daemon.untilAtRest();
-    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", ORIGINAL) });
-    await daemon.untilJob("orders", has("Accepted", "SpecAccepted"));
+    expect((await world.job("orders"))?.status).toMatchObject({ phase: "Ready", flinkJobState: "Running", attempt: 1 });
     expect(world.flink.countCalls(WRITES)).toBe(writes);
   });
 
-  it("that takes its manifest away says that deletion is not yet acted on, and the job and its Artifact stay", async () => {
-    const { world, daemon, writes } = await aWorldWithOrders();
+  it("that takes its manifest away stops it with a savepoint, and its Artifact stays until it is gone", async () => {
+    const { world, daemon } = await aWorldWithOrders();
     await using _ = world;
+    await daemon.untilApplied(await world.push({ "clicks.yaml": anArtifact("clicks") }));
+    const { flinkJobId } = world.flink.jobs[0]!;
+    world.flink.completeCheckpoint(flinkJobId);
+    world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
+    await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+    world.flink.holdSavepoints();
     await world.push({ "orders.yaml": null });
-    await daemon.untilJob("orders", has("Accepted", "DeletionNotYetActedOn"));
-    await daemon.untilAtRest();
-    expect((await world.job("orders"))?.status).toMatchObject({ phase: "Ready", flinkJobState: "Running" });
-    expect(conditionOf(await world.artifact("orders"), "Accepted")?.reason).toBe("DeletionNotYetActedOn");
+    const deleting = await daemon.untilJob("orders", ({ phase, operation }) => phase === "Deleting" && operation !== undefined);
+    expect(deleting.operation).toMatchObject({ kind: "stop", purpose: "delete", flinkJobId });
+    expect((await world.artifact("orders"))?.status.phase).toBe("Deleting");
+    world.flink.releaseSavepoints();
 
-    await world.push({ "elsewhere/jobs.yaml": anArtifact("orders") + aJob("orders", ORIGINAL) });
-    await daemon.untilJob("orders", has("Accepted", "SpecAccepted"));
-    expect(world.flink.countCalls(WRITES)).toBe(writes);
-    expect(world.flink.jobs).toHaveLength(1);
+    const gone = await daemon.untilJob("orders", ({ deleted }) => deleted !== undefined);
+    expect(gone).toMatchObject({
+      phase: "Deleting",
+      flinkJobState: "Cancelled",
+      deleted: { restorePoint: { kind: "Savepoint" } },
+    });
+    await daemon.untilAtRest();
+    expect(world.flink.job(flinkJobId).state).toBe("FINISHED");
+    expect(await world.artifact("orders")).toBeUndefined();
   });
 });
 
 describe.concurrent("a change that comes while a start is under way", () => {
-  it.each([
-    ["of its spec", anArtifact("orders") + aJob("orders", { mainArgs: ["--rate", "1"] }), "SpecChanged"],
-    ["that takes its manifest away", anArtifact("orders"), "DeletionNotYetActedOn"],
-  ])("%s is refused: what was announced is started, once", async (_, change, reason) => {
+  it("of its spec is refused: what was announced is started, once", async () => {
     await using world = await createWorld();
     const releaseMain = world.flink.holdMain();
     await world.push(await aRunningJob("orders", ORIGINAL));
     const daemon = world.startDaemon();
     const announced = await daemon.untilJob("orders", ({ operation }) => operation !== undefined);
+    const change = anArtifact("orders") + aJob("orders", { mainArgs: ["--rate", "1"] });
     await daemon.untilApplied(await world.push({ "orders.yaml": change }));
     releaseMain();
     const running = await daemon.untilJob("orders", isRunning);
     expect(running.flinkJobId).toBe(announced.operation?.flinkJobId);
-    await daemon.untilJob("orders", has("Accepted", reason));
+    await daemon.untilJob("orders", has("Accepted", "SpecChanged"));
     expect(world.flink.jobs).toHaveLength(1);
     expect((await world.job("orders"))?.spec).toMatchObject({ configuration: ORIGINAL.configuration });
+  });
+
+  it("that takes its manifest away ends what was announced as soon as it is known to run, and starts nothing else", async () => {
+    await using world = await createWorld();
+    const releaseMain = world.flink.holdMain();
+    await world.push(await aRunningJob("orders", ORIGINAL));
+    const daemon = world.startDaemon();
+    const announced = await daemon.untilJob("orders", ({ operation }) => operation !== undefined);
+    await daemon.untilApplied(await world.push({ "orders.yaml": anArtifact("orders") }));
+    releaseMain();
+    const gone = await daemon.untilJob("orders", ({ deleted }) => deleted !== undefined);
+    expect(gone).toMatchObject({ attempt: 1, flinkJobId: announced.operation?.flinkJobId, flinkJobState: "Cancelled" });
+    await daemon.untilAtRest();
+    expect(world.flink.jobs).toHaveLength(1);
+    expect(["CANCELED", "FINISHED"]).toContain(world.flink.jobs[0]?.state);
   });
 });
 

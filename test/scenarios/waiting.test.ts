@@ -2,36 +2,7 @@ import { describe, expect, it } from "vitest";
 import { aJob, aRunningJob, anArtifact } from "./manifests.ts";
 import { conditionOf, createWorld, has, isRunning, WRITES } from "./world.ts";
 
-const SAVEPOINT = `---
-apiVersion: core/v1alpha1
-kind: Savepoint
-zone: local
-metadata: {name: orders-final, project: default}
-spec:
-  type: Final
-  finalOptions: {shutdownMethod: Graceful}
-  jobRef: {name: orders}
-`;
-
 describe.concurrent("what is not yet acted on says so", () => {
-  it("a Savepoint: none is taken, and the job that it names goes on", async () => {
-    await using world = await createWorld();
-    await world.push({ ...(await aRunningJob("orders")), "final.yaml": SAVEPOINT });
-    const daemon = world.startDaemon();
-    await daemon.untilJob("orders", isRunning);
-    await daemon.untilAtRest();
-    const savepoint = await world.status("local/default/savepoint/orders-final.yaml");
-    expect(savepoint?.status.phase).toBe("Pending");
-    expect(conditionOf(savepoint, "Available")).toMatchObject({
-      status: "False",
-      reason: "NotYetActedOn",
-      message: "Savepoints are not yet acted on: none is taken, and no Job is stopped for it",
-    });
-    expect(world.flink.countCalls(/\/(?:stop|savepoints)/)).toBe(0);
-    await daemon.untilApplied(await world.push({ "final.yaml": null }));
-    expect(await world.status("local/default/savepoint/orders-final.yaml")).toBeUndefined();
-  });
-
   it.each(["url: https://example.com/app.jar", "s3: s3://bucket/app.jar"])("an Artifact's source %s", async (source) => {
     await using world = await createWorld();
     await world.push({ "orders.yaml": anArtifact("orders", source) + aJob("orders") });
@@ -44,14 +15,18 @@ describe.concurrent("what is not yet acted on says so", () => {
       message: `spec.source.${kind} is not yet acted on; use path or maven`,
     });
   });
+});
 
-  it("a Job's initialStateRef: it waits, and is never started empty instead", async () => {
+describe.concurrent("a Job with an initialStateRef", () => {
+  it("to a Savepoint that nobody declares waits, and is never started empty instead", async () => {
     await using world = await createWorld();
     await world.push(await aRunningJob("orders", { spec: "  initialStateRef: {name: orders-final}\n" }));
     const daemon = world.startDaemon();
     await daemon.untilJob("orders", has("Started", "InitialStateNotReady"));
     await daemon.untilAtRest();
-    expect(conditionOf(await world.job("orders"), "Started")?.message).toContain("waits for orders-final");
+    expect(conditionOf(await world.job("orders"), "Started")?.message).toBe(
+      "waits for Savepoint orders-final: no such Savepoint is declared in this zone and project",
+    );
     expect(world.flink.countCalls(WRITES)).toBe(0);
   });
 });
