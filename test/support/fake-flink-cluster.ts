@@ -314,6 +314,8 @@ export class FakeCluster {
     if (this.settings.adaptive) {
       const reached = this.rescalesHeld && job.parallelism > 0 ? job.parallelism : Math.min(job.requestedParallelism, available);
       if (reached === 0) return;
+      // A rescale is a restart from within: the list of jobs shows that the job moved.
+      if (job.parallelism > 0 && job.parallelism !== reached) job.changedAtMs = this.settings.clock.now();
       job.parallelism = reached;
     } else if (job.parallelism === 0) {
       if (job.requestedParallelism > available) {
