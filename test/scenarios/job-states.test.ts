@@ -76,19 +76,29 @@ describe.concurrent("the state of a job", () => {
   });
 
   it.each<FlinkState>(["FAILED", "CANCELED"])(
-    "%s shows Failing, and says that bringing it back is not yet acted on",
+    "%s is healed from its newest checkpoint, and never reads Failed",
     async (state) => {
       const { world, daemon, flinkJobId } = await aRunningWorld();
       await using _ = world;
+      world.flink.completeCheckpoint(flinkJobId);
+      await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
       world.flink.setJobState(flinkJobId, state, "no route to Kafka");
-      await daemon.untilJob("orders", has("Healthy", "Ended"));
+      const healed = await daemon.untilJob("orders", (now) => isRunning(now) && now.flinkJobId !== flinkJobId);
+      expect(healed).toMatchObject({ phase: "Ready", run: 1, attempt: 2, startedFrom: { kind: "Checkpoint" } });
       await daemon.untilAtRest();
-      const ended = await world.job("orders");
-      expect(ended?.status).toMatchObject({ phase: "Ready", flinkJobState: "Failing", flinkJobId });
-      expect(conditionOf(ended, "Healthy")?.message).toMatch(
-        new RegExp(`^Flink ended it as ${state} \\(.*no route to Kafka\\); bringing it back is not yet acted on$`),
+      expect(world.flink.job(healed.flinkJobId!).restoredFrom).toContain(`${flinkJobId}/chk-`);
+      expect(world.flink.countCalls(RUN)).toBe(2);
+      const history = (await world.job("orders"))?.status.history ?? [];
+      // Restarting is too quick to be seen each time; what is seen is never in another order, and never Failed.
+      expect(history.map(({ to }) => to).filter((to) => to !== "Ready, Restarting")).toEqual([
+        "Pending",
+        "Ready, Running",
+        "Ready, Failing",
+        "Ready, Running",
+      ]);
+      expect(history.map(({ because }) => because).join("\n")).toMatch(
+        new RegExp(`Flink ended it as ${state} \\(.*no route to Kafka\\); it goes on from file:`),
       );
-      expect(world.flink.countCalls(RUN)).toBe(1);
     },
   );
 
