@@ -22,6 +22,11 @@ async function aLostWorld(): Promise<{ world: World; daemon: RunningDaemon; flin
   return { world, daemon, flinkJobId: flinkJobId! };
 }
 
+/** `orders` with the annotation that gives up the state of this attempt. */
+function startEmpty(flinkJobId: string): Readonly<Record<string, string>> {
+  return { "orders.yaml": anArtifact("orders") + aJob("orders", { annotations: { "penstock/start-empty": flinkJobId } }) };
+}
+
 describe.concurrent("a cluster whose JobManager began anew", () => {
   it("gets all its Jobs back, each from its own newest checkpoint, and once", async () => {
     await using world = await createWorld();
@@ -73,13 +78,10 @@ describe.concurrent("a Job whose checkpoints are gone", () => {
   it("starts empty when an annotation names this incident, and not when it names another one", async () => {
     const { world, daemon, flinkJobId } = await aLostWorld();
     await using _ = world;
-    const annotated = (id: string): Record<string, string> => ({
-      "orders.yaml": anArtifact("orders") + aJob("orders", { annotations: { "penstock/start-empty": id } }),
-    });
-    await daemon.untilApplied(await world.push(annotated("0".repeat(32))));
+    await daemon.untilApplied(await world.push(startEmpty("0".repeat(32))));
     await daemon.untilAtRest();
     expect(world.flink.jobs).toEqual([]);
-    await world.push(annotated(flinkJobId));
+    await world.push(startEmpty(flinkJobId));
     const fresh = await daemon.untilJob("orders", (now) => isRunning(now) && now.flinkJobId !== flinkJobId);
     expect(fresh.startedFrom).toBeUndefined();
     expect(world.flink.jobs).toMatchObject([{ restoredFrom: undefined }]);

@@ -23,6 +23,6 @@ describe.concurrent("a project's quota", () => {
     await world.push({ "a.yaml": aJob("a", { artifact: "app", rpus: 4 }) });
     await daemon.untilJob("a", has("Rescaled", "QuotaExceeded"));
     const live = world.flink.jobs.filter(({ state }) => state === "RUNNING");
-    expect(live.map(({ requestedParallelism }) => requestedParallelism).toSorted()).toEqual([2, 3]);
+    expect(live.map(({ requestedParallelism }) => requestedParallelism).toSorted((a, b) => a - b)).toEqual([2, 3]);
   });
 });
