@@ -197,6 +197,7 @@ describe.concurrent("a Job that was deleted", () => {
     await killed.untilLog("Pending → Ready, Running");
     const { flinkJobId } = world.flink.jobs[0]!;
     world.flink.completeCheckpoint(flinkJobId);
+    await killed.untilLog("CheckpointCompleted"); // or it would be cancelled as one that never had state
     world.flink.holdSavepoints();
     await world.push({ "orders.yaml": anArtifact("orders") });
     await world.flink.untilCalled(/^POST .*\/stop$/);
