@@ -13,7 +13,7 @@ import type {
 import { buildSubmission } from "./build-submission.ts";
 import { bury, buryWithNewest } from "./decide-deleted.ts";
 import type { Block, JobDecision } from "./decision.ts";
-import { continueStart, settleStarted } from "./decide-start.ts";
+import { continueStart, decideNotListed, settleStarted } from "./decide-start.ts";
 import type { DesiredJob } from "./desired.ts";
 import { awaitOutcome, head, nextIntent, type JobContext } from "./job-context.ts";
 import { findJob } from "./observed.ts";
@@ -61,7 +61,11 @@ function continueStop(job: DesiredJob, record: JobRecord, operation: StopOperati
     return { ...head(job), kind: "resume", because, work: { kind: "stop", operation, next: undefined } };
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, blockOf(operation, bytes.reason), bytes.because);
-  const next = buildSubmission(job, record.spec, operation.next, bytes.frozen, seen.cluster);
+  const { next: intent } = operation;
+  const target = findJob(context.observed.clusters, job.id.zone, intent.cluster, intent.flinkJobId);
+  // Another JobManager would take the announced id again, and what its first life there left would be lost: then the stop alone is settled.
+  const isSameProcess = target.kind !== "unseen" && target.cluster.incarnation === intent.cluster.incarnation;
+  const next = isSameProcess ? buildSubmission(job, record.spec, intent, bytes.frozen, target.cluster) : undefined;
   return { ...head(job), kind: "resume", because, work: { kind: "stop", operation, next } };
 }
 
@@ -104,10 +108,8 @@ function afterRescale(
   const submission = context.observed.submissions.get(next.flinkJobId);
   if (submission?.kind === "refused" && isHopeless(submission, context))
     return goBack(job, record, operation, point, submission.because, context);
-  const isDue =
-    submission === undefined ||
-    ((submission.kind === "refused" || submission.kind === "unknown") && context.now >= submission.retryAtMs);
-  if (!isDue) return awaitOutcome(job, operation, undefined, "it was stopped with a savepoint; its next start is under way");
+  const told = decideNotListed(job, record, start, seen, context);
+  if (told !== undefined) return told;
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, blockOf(operation, bytes.reason), bytes.because);
   const submissionAgain = buildSubmission(job, record.spec, start, bytes.frozen, seen.cluster);

@@ -82,18 +82,36 @@ export function continueStart(job: DesiredJob, record: JobRecord, operation: Sta
   if (seen.kind === "unseen")
     return awaitOutcome(job, operation, { condition: "Placed", reason: "ClusterUnreachable" }, seen.because);
   if (seen.kind === "listed") return settleListed(job, record, operation, seen, context);
-  const submission = context.observed.submissions.get(operation.flinkJobId);
-  if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
-  if (seen.cluster.incarnation !== operation.cluster.incarnation && !seen.cluster.highAvailability) {
-    return decideAfterRestart(job, operation, seen.cluster, context);
-  }
-  const told = submission === undefined ? undefined : decideBySubmission(job, record, operation, submission, seen, context);
+  const told = decideNotListed(job, record, operation, seen, context);
   if (told !== undefined) return told;
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, started(bytes.reason), bytes.because);
   const again = buildSubmission(job, record.spec, operation, bytes.frozen, seen.cluster);
   const because = `its start was announced as attempt ${operation.attempt} and the cluster does not have it`;
   return { ...head(job), kind: "resume", because, work: { kind: "start", operation, submission: again } };
+}
+
+/** What follows for an announced start that its cluster does not list; undefined when it is due to be submitted. */
+export function decideNotListed(
+  job: DesiredJob,
+  record: JobRecord,
+  operation: StartOperation,
+  seen: JobSeen & { readonly kind: "absent" },
+  context: JobContext,
+): JobDecision | undefined {
+  const submission = context.observed.submissions.get(operation.flinkJobId);
+  if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
+  if (seen.cluster.incarnation !== operation.cluster.incarnation && !seen.cluster.highAvailability) {
+    return decideAfterRestart(job, operation, seen.cluster, context);
+  }
+  // Whatever our own submissions tell: a checkpoint under this id proves that Flink took it once.
+  if (hasLeft(job, operation, seen.cluster, context)) return settleUnseen(job, operation, seen.cluster);
+  return submission === undefined ? undefined : decideBySubmission(job, record, operation, submission, seen, context);
+}
+
+function hasLeft(job: DesiredJob, operation: StartOperation, cluster: ReachableCluster, context: JobContext): boolean {
+  const found = cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
+  return found?.kind === "listed" && found.entries.some((entry) => entry.flinkJobId === operation.flinkJobId);
 }
 
 /** What follows from how our own submission went; undefined when it is due again. The cluster answers and does not list the job. */

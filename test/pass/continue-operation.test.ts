@@ -142,9 +142,11 @@ describe("the start that follows a stop", () => {
   it.each([
     ["under way", { kind: "under-way" }, "await"],
     ["accepted and not listed yet", { kind: "accepted", acceptedAtMs: NOW }, "await"],
-    ["of unknown outcome", { kind: "unknown", ...TRIED, retryAtMs: LATER }, "await"],
+    ["accepted and not listed any more", { kind: "accepted", acceptedAtMs: NOW - 60_000 }, "settle started"],
+    ["known to Flink as an id that is spent", refused({ reason: "JobIdSpent" }), "settle started"],
+    ["of unknown outcome", { kind: "unknown", ...TRIED, retryAtMs: LATER }, "await Started OutcomeUnknown"],
     ["of unknown outcome and due", { kind: "unknown", ...TRIED, retryAtMs: NOW }, "resume start"],
-    ["refused and not due", refused({ retryAtMs: LATER }), "await"],
+    ["refused and not due", refused({ retryAtMs: LATER }), "await Started ProgramFailed"],
     ["refused and due", refused(), "resume start"],
   ] as const)("is not made twice: %s", (_, next, told) => {
     expect(toldBy(follow({ next }))).toBe(told);
@@ -159,6 +161,18 @@ describe("the start that follows a stop", () => {
       });
     },
   );
+
+  it("never goes under its id to another JobManager: what it left there counts, or what it was to start from", () => {
+    const again = (more: Parameters<typeof aReachableCluster>[0]) => [aReachableCluster({ incarnation: "second", ...more })];
+    expect(toldBy(follow({ clusters: again({}) }))).toBe("await");
+    for (const restorePoints of [listed(), listed(aCheckpoint(2))])
+      expect(follow({ clusters: again({ restorePoints }) })).toMatchObject({
+        kind: "settle",
+        settlement: { kind: "started", flinkJobId: anAttempt(2), restoredFrom: { uri: SAVEPOINT } },
+      });
+    const resumed = decide(rescale, { clusters: again({}) });
+    expect(resumed).toMatchObject({ kind: "resume", work: { kind: "stop", operation: rescale, next: undefined } });
+  });
 
   it("waits while its cluster cannot be seen", () => {
     const other = aReachableCluster({ name: "other" });
