@@ -1,37 +1,166 @@
-import { expect, it } from "vitest";
-import { decideSavepoint } from "../../src/pass/decide-savepoint.ts";
-import { aDesiredSavepoint } from "./builders.ts";
+import { describe, expect, it } from "vitest";
+import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
+import type { JobStatus, SavepointOperation } from "../../src/model/status.ts";
+import { decideSavepoint, type SavepointContext } from "../../src/pass/decide-savepoint.ts";
+import type { DesiredJob } from "../../src/pass/desired.ts";
+import type { StepSeen } from "../../src/pass/submissions.ts";
+import {
+  aDesiredJob,
+  aDesiredSavepoint,
+  anAttempt,
+  anObserved,
+  anUnreachableCluster,
+  aReachableCluster,
+  aStartedRecord,
+  aStop,
+  CLUSTER,
+  NOW,
+  SAVEPOINT,
+  type DesiredSavepointOverrides,
+} from "./builders.ts";
+import { clusterWith } from "./job-decisions.ts";
 
-it.each([
-  [
-    "says that nothing is done with it yet",
-    {},
-    undefined,
-    "wait",
-    "Savepoints are not yet acted on: none is taken, and no Job is stopped for it",
-  ],
-  [
-    "leaves one whose record is unreadable",
-    { recordProblem: "x.yaml:1:1 no" },
-    undefined,
-    "leave",
-    "its record cannot be understood: x.yaml:1:1 no",
-  ],
-  [
-    "leaves one whose manifest is broken",
-    { declared: "broken" },
-    undefined,
-    "leave",
-    "its manifest has problems, so nothing is done with it",
-  ],
-  [
-    "forgets one whose manifest is gone",
-    { declared: "absent" },
-    undefined,
-    "forget",
-    "its manifest is gone and it was never acted on",
-  ],
-  ["keeps one whose manifest is gone while deletions are held", { declared: "absent" }, "held", "leave", "held"],
-] as const)("%s", (_, savepoint, deletionsHeld, kind, because) => {
-  expect(decideSavepoint(aDesiredSavepoint(savepoint), deletionsHeld)).toMatchObject({ kind, because });
+const ON_DEMAND = { type: "OnDemand", job: "orders", deletionPolicy: "Retain" } as const;
+const DISPOSED = { ...ON_DEMAND, deletionPolicy: "Delete" } as const;
+
+interface Situation extends Partial<Omit<SavepointContext, "desired" | "observed">> {
+  readonly job?: DesiredJob;
+  readonly clusters?: readonly ClusterSeen[];
+  readonly step?: StepSeen;
+}
+
+function decide(savepoint: DesiredSavepointOverrides, { job = running(), clusters, step, ...more }: Situation = {}) {
+  const desired = { jobs: [job], artifacts: [], savepoints: [aDesiredSavepoint(savepoint)] };
+  const observed = anObserved({
+    clusters: clusters ?? [clusterWith()],
+    steps: step === undefined ? {} : { [TAKE.triggerId]: step },
+  });
+  return decideSavepoint(desired.savepoints[0]!, {
+    desired,
+    observed,
+    request: undefined,
+    deletionsHeld: undefined,
+    now: NOW,
+    ...more,
+  });
+}
+
+function running(status: Partial<JobStatus> = {}): DesiredJob {
+  return aDesiredJob({ record: aStartedRecord({ status }) });
+}
+
+const TAKE: SavepointOperation = {
+  kind: "take",
+  triggerId: "8".repeat(32),
+  cluster: CLUSTER,
+  flinkJobId: anAttempt(1),
+  uri: "file:///s",
+  announcedAt: "2026-11-22T11:00:00Z",
+};
+
+describe("a Savepoint whose documents cannot be acted on", () => {
+  it.each([
+    ["its record is unreadable", { recordProblem: "x.yaml:1:1 no" }, "its record cannot be understood: x.yaml:1:1 no"],
+    ["its manifest is broken", { declared: "broken" }, "its manifest has problems, so nothing is done with it"],
+    ["it is Ready", { status: { phase: "Ready", uri: SAVEPOINT } }, "it is Ready"],
+  ] as const)("is left alone when %s", (_, savepoint, because) => {
+    expect(decide(savepoint)).toMatchObject({ kind: "leave", because });
+  });
+});
+
+describe("an External Savepoint", () => {
+  it("is Ready at once", () => {
+    const spec = { type: "External", uri: "s3://b/sp", deletionPolicy: "Retain" } as const;
+    expect(decide({ spec })).toMatchObject({ kind: "ready", uri: "s3://b/sp", takenOf: undefined });
+  });
+});
+
+describe("a Final Savepoint", () => {
+  it.each([
+    ["its Job has not run", { job: aDesiredJob() }, "wait", "JobNotRunning"],
+    ["it is held", { request: { name: "final", drain: false, held: "Job b waits" } }, "wait", "WaitersNotReady"],
+    ["its Job cannot be stopped yet", {}, "wait", "JobNotStopped"],
+    ["its Job is being stopped", { job: running({ operation: aStop("final") }) }, "await", undefined],
+  ] as const)("waits while %s", (_, situation, kind, reason) => {
+    const decision = decide({}, situation);
+    expect(decision.kind).toBe(kind);
+    expect("block" in decision ? decision.block?.reason : undefined).toBe(reason);
+  });
+
+  it("is Ready with what its Job was stopped with, and with nothing of another one", () => {
+    const finalized = { savepoint: "final", uri: SAVEPOINT, drained: false };
+    expect(decide({}, { job: running({ finalized }) })).toMatchObject({
+      kind: "ready",
+      uri: SAVEPOINT,
+      takenOf: { flinkJobId: anAttempt(1), cluster: CLUSTER },
+    });
+    expect(decide({}, { job: running({ finalized: { ...finalized, savepoint: "older" } }) })).toMatchObject({ kind: "wait" });
+  });
+});
+
+describe("an OnDemand Savepoint", () => {
+  it("is announced with a trigger and a directory of its own", () => {
+    const decision = decide({ spec: ON_DEMAND });
+    expect(decision).toMatchObject({ kind: "announce", work: { operation: { kind: "take", flinkJobId: anAttempt(1) } } });
+    if (!("work" in decision)) throw new Error("it was not announced");
+    const { triggerId, uri } = decision.work.operation;
+    expect(uri).toBe(`file:///flink/savepoints/${anAttempt(1)}/${triggerId}`);
+  });
+
+  it.each([
+    ["does not run", { clusters: [aReachableCluster()] }, "JobNotRunning"],
+    ["is not healthy", { clusters: [clusterWith({ state: "RESTARTING" })] }, "JobNotRunning"],
+    ["has a step of its own", { job: running({ operation: aStop("rescale") }) }, "JobNotRunning"],
+    ["cannot be seen", { clusters: [anUnreachableCluster()] }, "ClusterUnreachable"],
+    [
+      "has nowhere to write it",
+      { clusters: [clusterWith({}, { savepointsDir: undefined, checkpointsDir: undefined })] },
+      "NoSavepointDirectory",
+    ],
+  ] as const)("waits while its Job %s", (_, situation, reason) => {
+    expect(decide({ spec: ON_DEMAND }, situation)).toMatchObject({ kind: "wait", block: { reason } });
+  });
+
+  const tried = { because: "no storage", failures: 1, announcedAt: TAKE.announcedAt };
+  it.each([
+    ["gone on with when nobody is at it", undefined, "resume"],
+    ["waited for", { kind: "under-way", announcedAt: TAKE.announcedAt }, "await"],
+    ["Ready when it was taken", { kind: "taken", uri: SAVEPOINT, announcedAt: TAKE.announcedAt }, "ready"],
+    ["waited with when it failed", { kind: "not-done", ...tried, retryAtMs: NOW + 1 }, "await"],
+    ["begun anew when that is due", { kind: "not-done", ...tried, retryAtMs: NOW }, "abandon"],
+    ["looked at again when the answer was lost", { kind: "unknown", ...tried, retryAtMs: NOW }, "resume"],
+    ["not mistaken for an earlier one", { kind: "taken", uri: SAVEPOINT, announcedAt: "before" }, "resume"],
+  ] as const)("that was announced is %s", (_, step, kind) => {
+    const situation = step === undefined ? {} : { step };
+    expect(decide({ spec: ON_DEMAND, status: { operation: TAKE } }, situation).kind).toBe(kind);
+  });
+});
+
+describe("a Savepoint whose manifest is gone", () => {
+  const gone = { declared: "absent", status: { phase: "Ready", uri: SAVEPOINT, cluster: CLUSTER } } as const;
+
+  it("is forgotten, and its files stay", () => {
+    expect(decide({ ...gone, spec: ON_DEMAND })).toMatchObject({ kind: "forget" });
+  });
+
+  it("is kept while deletions are held", () => {
+    expect(decide({ ...gone, spec: DISPOSED }, { deletionsHeld: "held" })).toMatchObject({ kind: "leave", because: "held" });
+  });
+
+  it("is disposed of when its policy says so and nobody needs it", () => {
+    expect(decide({ ...gone, spec: DISPOSED })).toMatchObject({
+      kind: "announce",
+      work: { operation: { kind: "dispose", uri: SAVEPOINT } },
+    });
+  });
+
+  const point = { kind: "Savepoint", uri: SAVEPOINT } as const;
+  it.each([
+    ["a tombstone keeps it", { deleted: { at: "", restorePoint: point } }],
+    ["it stopped the Job", { finalized: { savepoint: "final", uri: SAVEPOINT, drained: false } }],
+    ["the Job has no newer state than it", { startedFrom: point }],
+    ["it suspended the Job", { lastSavepoint: { uri: SAVEPOINT, takenAt: "", flinkJobId: "", reason: "Suspend" } }],
+  ] as const)("is not disposed of while %s", (_, status) => {
+    expect(decide({ ...gone, spec: DISPOSED }, { job: running(status) })).toMatchObject({ kind: "leave" });
+  });
 });
