@@ -72,6 +72,11 @@ const FINISHED_WITHOUT_CHECKPOINT = { state: "FAILED", detail: { rootCause: "out
 
 const PURPOSES = ["rescale", "migrate", "suspend", "final", "delete"] as const;
 
+const settlementOf = (operation: Operation) => {
+  const decision = decide(operation, { step: STOPPED, clusters: afterStop() });
+  return decision.kind === "settle" ? decision.settlement : decision;
+};
+
 describe("a stop that was announced", () => {
   it.each(PURPOSES)("to %s is gone on with when nobody is at it: its daemon died in between", (purpose) => {
     const operation = aStop(purpose);
@@ -107,10 +112,6 @@ describe("a stop that was announced", () => {
 
   it("settles what it was for when the savepoint is there", () => {
     const point = { kind: "Savepoint", uri: SAVEPOINT };
-    const settlementOf = (operation: Operation) => {
-      const decision = decide(operation, { step: STOPPED, clusters: afterStop() });
-      return decision.kind === "settle" ? decision.settlement : decision;
-    };
     expect(settlementOf(aStop("suspend"))).toEqual({ kind: "suspended", uri: SAVEPOINT });
     expect(settlementOf(aStop("delete"))).toEqual({ kind: "buried", restorePoint: point });
     expect(settlementOf(aStop("final"))).toEqual({ kind: "finalized", savepoint: "final", uri: SAVEPOINT, drained: false });
@@ -123,6 +124,10 @@ describe("a stop that was announced", () => {
     expect(toldBy(decide(aStop("suspend"), { announcedArtifact }))).toBe("resume stop");
   });
 });
+
+const inAnotherProcess = (more: Parameters<typeof aReachableCluster>[0]) => [
+  aReachableCluster({ incarnation: "second", ...more }),
+];
 
 describe("the start that follows a stop", () => {
   const rescale = aStop("rescale");
@@ -163,14 +168,13 @@ describe("the start that follows a stop", () => {
   );
 
   it("never goes under its id to another JobManager: what it left there counts, or what it was to start from", () => {
-    const again = (more: Parameters<typeof aReachableCluster>[0]) => [aReachableCluster({ incarnation: "second", ...more })];
-    expect(toldBy(follow({ clusters: again({}) }))).toBe("await");
+    expect(toldBy(follow({ clusters: inAnotherProcess({}) }))).toBe("await");
     for (const restorePoints of [listed(), listed(aCheckpoint(2))])
-      expect(follow({ clusters: again({ restorePoints }) })).toMatchObject({
+      expect(follow({ clusters: inAnotherProcess({ restorePoints }) })).toMatchObject({
         kind: "settle",
         settlement: { kind: "started", flinkJobId: anAttempt(2), restoredFrom: { uri: SAVEPOINT } },
       });
-    const resumed = decide(rescale, { clusters: again({}) });
+    const resumed = decide(rescale, { clusters: inAnotherProcess({}) });
     expect(resumed).toMatchObject({ kind: "resume", work: { kind: "stop", operation: rescale, next: undefined } });
   });
 

@@ -37,7 +37,7 @@ interface Situation extends ContextOverrides {
 
 /** The next step of a Job with attempt 1 on the only cluster, healthy and as declared but for what is said. */
 function decide({ status, manifest, live, cluster, ...context }: Situation = {}): JobDecision {
-  const record = aStartedRecord({ ...(status === undefined ? {} : { status }) });
+  const record = aStartedRecord(status === undefined ? {} : { status });
   return decideFor(
     { record, ...(manifest === undefined ? {} : { manifest }) },
     { clusters: [clusterWith(live, cluster)], ...context },
@@ -299,6 +299,16 @@ describe("a suspended Job", () => {
   });
 });
 
+const toldAfter = (restarts: number, seconds: number) =>
+  toldBy(
+    decide({
+      live: { state: "FAILED" },
+      cluster: { restorePoints: listed(aCheckpoint()) },
+      status: { restarts, startedAt: formatTime(NOW) },
+      now: NOW + seconds * 1000,
+    }),
+  );
+
 describe("a Job that Flink ended", () => {
   const restorePoints = listed(aCheckpoint());
 
@@ -342,22 +352,13 @@ describe("a Job that Flink ended", () => {
   });
 
   it("waits ever longer between attempts that complete no checkpoint", () => {
-    const after = (restarts: number, seconds: number) =>
-      toldBy(
-        decide({
-          live: { state: "FAILED" },
-          cluster: { restorePoints },
-          status: { restarts, startedAt: formatTime(NOW) },
-          now: NOW + seconds * 1000,
-        }),
-      );
-    expect(after(1, 0)).toBe("leave Restored BackingOff");
-    expect(after(1, 3)).toBe("announce");
-    expect(after(6, 30)).toBe("leave Restored BackingOff");
-    expect(after(6, 90)).toBe("announce");
-    expect(after(50, 149)).toBe("leave Restored BackingOff");
-    expect(after(50, 400)).toBe("announce");
-    expect(after(0, 0)).toBe("announce");
+    expect(toldAfter(1, 0)).toBe("leave Restored BackingOff");
+    expect(toldAfter(1, 3)).toBe("announce");
+    expect(toldAfter(6, 30)).toBe("leave Restored BackingOff");
+    expect(toldAfter(6, 90)).toBe("announce");
+    expect(toldAfter(50, 149)).toBe("leave Restored BackingOff");
+    expect(toldAfter(50, 400)).toBe("announce");
+    expect(toldAfter(0, 0)).toBe("announce");
   });
 
   it("comes back to its own cluster, and waits for slots there", () => {
@@ -385,16 +386,17 @@ describe("a Job that Flink ended", () => {
   });
 });
 
-describe("a Job that its cluster does not list", () => {
-  const here = (more: ClusterOverrides = {}): readonly ClusterSeen[] => [aReachableCluster(more)];
-  const fresh = (more: ClusterOverrides = {}) => here({ incarnation: RESTARTED.incarnation, ...more });
+const without = (more: ClusterOverrides = {}): readonly ClusterSeen[] => [aReachableCluster(more)];
 
+const fresh = (more: ClusterOverrides = {}) => without({ incarnation: RESTARTED.incarnation, ...more });
+
+describe("a Job that its cluster does not list", () => {
   it.each([
     ["was not seen before", []],
     ["was listed in the pass before", [clusterWith()]],
     ["could not be seen in the pass before", [anUnreachableCluster()]],
   ])("is looked for again when it %s", (_, lastSeen) => {
-    for (const clusters of [here({ restorePoints: listed(aCheckpoint()) }), fresh({ restorePoints: listed(aCheckpoint()) })])
+    for (const clusters of [without({ restorePoints: listed(aCheckpoint()) }), fresh({ restorePoints: listed(aCheckpoint()) })])
       expect(decide({ clusters, lastSeen })).toMatchObject({ kind: "leave", soon: true });
   });
 
@@ -415,7 +417,7 @@ describe("a Job that its cluster does not list", () => {
     ["the same JobManager forgot it", {}],
     ["jobs outlive their JobManager", { incarnation: "second", highAvailability: true }],
   ])("was cancelled or failed when it left a checkpoint and %s, so it is brought back", (_, more) => {
-    expect(startedFrom(decide({ clusters: here({ ...more, restorePoints: listed(aCheckpoint()) }) }))).toMatchObject({
+    expect(startedFrom(decide({ clusters: without({ ...more, restorePoints: listed(aCheckpoint()) }) }))).toMatchObject({
       uri: aCheckpoint().uri,
     });
   });
@@ -424,14 +426,14 @@ describe("a Job that its cluster does not list", () => {
     ["the same JobManager forgot it", {}],
     ["jobs outlive their JobManager", { incarnation: "second", highAvailability: true }],
   ])("finished when it left none and %s", (_, more) => {
-    expect(decide({ clusters: here({ ...more, restorePoints: listed(aSavepoint()) }) })).toMatchObject({
+    expect(decide({ clusters: without({ ...more, restorePoints: listed(aSavepoint()) }) })).toMatchObject({
       kind: "settle",
       settlement: { kind: "finished" },
     });
   });
 
   it("is neither when nobody can tell what it left", () => {
-    const clusters = here({ restorePoints: cannotTell("hdfs://x cannot be listed") });
+    const clusters = without({ restorePoints: cannotTell("hdfs://x cannot be listed") });
     expect(toldBy(decide({ clusters }))).toBe("leave Restored RestorePointUnknown");
     const after = fresh({ restorePoints: cannotTell("hdfs://x cannot be listed") });
     expect(toldBy(decide({ clusters: after }))).toBe("leave Restored RestorePointUnknown");
@@ -453,8 +455,9 @@ describe("a Job that its cluster does not list", () => {
   });
 });
 
+const newer = (more: ClusterOverrides = {}) => aReachableCluster({ name: "newer", flinkVersion: "1.16.4", ...more });
+
 describe("a newer patch of its Flink version", () => {
-  const newer = (more: ClusterOverrides = {}) => aReachableCluster({ name: "newer", flinkVersion: "1.16.4", ...more });
   const clusters = [clusterWith(), newer()];
   const migrate = (
     more: ContextOverrides = {},
@@ -514,6 +517,11 @@ describe("a newer patch of its Flink version", () => {
   });
 });
 
+const settledWith = (uri: string) => ({
+  kind: "settle",
+  settlement: { kind: "finalized", savepoint: "final", uri, drained: false },
+});
+
 describe("a Final Savepoint", () => {
   const final = { name: "final", drain: false, held: undefined };
 
@@ -556,16 +564,12 @@ describe("a Final Savepoint", () => {
   });
 
   it("is the newest restore point of a Job that does not run", () => {
-    const settled = (uri: string) => ({
-      kind: "settle",
-      settlement: { kind: "finalized", savepoint: "final", uri, drained: false },
-    });
     const cluster = { restorePoints: listed(aCheckpoint()) };
-    expect(decide({ final, live: { state: "FAILED" }, cluster })).toMatchObject(settled(aCheckpoint().uri));
+    expect(decide({ final, live: { state: "FAILED" }, cluster })).toMatchObject(settledWith(aCheckpoint().uri));
     const lastSavepoint = { uri: aSavepoint().uri, takenAt: "", flinkJobId: anAttempt(1), reason: "Suspend" } as const;
     const status = { suspended: true, requestedRpus: 0, flinkJobState: "Finished", lastSavepoint } as const;
     expect(decide({ final, status, manifest: withRpus(0), clusters: [aReachableCluster()] })).toMatchObject(
-      settled(aSavepoint().uri),
+      settledWith(aSavepoint().uri),
     );
   });
 

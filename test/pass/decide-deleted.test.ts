@@ -181,22 +181,22 @@ describe("a Job whose manifest is gone", () => {
   });
 });
 
+const point = { kind: "Savepoint", uri: aSavepoint().uri } as const;
+const TOMBSTONE: Partial<JobStatus> = {
+  phase: "Deleting",
+  flinkJobState: "Cancelled",
+  deleted: { at: ago(60), restorePoint: point },
+};
+const tombstoneOf = (days: number) => ({ ...TOMBSTONE, deleted: { at: ago(days * 1440), restorePoint: point } });
+
+function decideAgain(manifest: ManifestOverrides | "absent" | "broken", status = TOMBSTONE, context: ContextOverrides = {}) {
+  return decideFor({ record: aStartedRecord({ status }), manifest }, context);
+}
+
 describe("a tombstone", () => {
-  const point = { kind: "Savepoint", uri: aSavepoint().uri } as const;
-  const TOMBSTONE: Partial<JobStatus> = {
-    phase: "Deleting",
-    flinkJobState: "Cancelled",
-    deleted: { at: ago(60), restorePoint: point },
-  };
-
-  function decideAgain(manifest: ManifestOverrides | "absent" | "broken", status = TOMBSTONE, context: ContextOverrides = {}) {
-    return decideFor({ record: aStartedRecord({ status }), manifest }, context);
-  }
-
   it("is kept for 30 days", () => {
-    const at = (days: number) => ({ ...TOMBSTONE, deleted: { at: ago(days * 1440), restorePoint: point } });
-    expect(decideAgain("absent", at(29))).toMatchObject({ kind: "leave" });
-    expect(decideAgain("absent", at(30.1))).toMatchObject({ kind: "forget" });
+    expect(decideAgain("absent", tombstoneOf(29))).toMatchObject({ kind: "leave" });
+    expect(decideAgain("absent", tombstoneOf(30.1))).toMatchObject({ kind: "forget" });
   });
 
   it("lets the same spec go on where it stopped, as a new run", () => {

@@ -259,8 +259,8 @@ describe("a Job that is new", () => {
     ["another Job's", { flinkJobId: anAttempt(1, { id: { name: "other" } }) }],
     ["another instance's", { flinkJobId: `000000${anAttempt(1).slice(6)}` }],
     ["somebody else's", { flinkJobId: "f".repeat(32), name: "orders" }],
-  ])("takes no notice of %s job", (_, listed) => {
-    expect(decideFor({}, { clusters: [aReachableCluster(withJobs(listed))] })).toMatchObject({
+  ])("takes no notice of %s job", (_, foreign) => {
+    expect(decideFor({}, { clusters: [aReachableCluster(withJobs(foreign))] })).toMatchObject({
       kind: "announce",
       work: { kind: "start", operation: { attempt: 1 } },
     });

@@ -77,9 +77,9 @@ describe("what a Final Savepoint asks of its Job", () => {
   });
 });
 
-describe("the state that a new Job starts from", () => {
-  const stateWith = (...savepoints: Desired["savepoints"]) => initialStateOf(waiter(), { jobs: [], artifacts: [], savepoints });
+const stateWith = (...savepoints: Desired["savepoints"]) => initialStateOf(waiter(), { jobs: [], artifacts: [], savepoints });
 
+describe("the state that a new Job starts from", () => {
   it("is the Savepoint's, once that is Ready", () => {
     expect(stateWith(aDesiredSavepoint({ status: { phase: "Ready", uri: SAVEPOINT } }))).toMatchObject({
       kind: "ready",

@@ -112,10 +112,11 @@ describe("the trailer", () => {
   });
 });
 
+const fresh = (manifest: ManifestOverrides = {}, name = "orders-v2"): DesiredJob =>
+  aDesiredJob({ id: { name }, manifest: { ...manifestOf("other"), ...manifest } });
+
 describe("a Job that may be another one under a new name", () => {
   const old = gone("orders-v1");
-  const fresh = (manifest: ManifestOverrides = {}, name = "orders-v2"): DesiredJob =>
-    aDesiredJob({ id: { name }, manifest: { ...manifestOf("other"), ...manifest } });
 
   it.each([
     ["appears in the same file", { source: { path: "orders.yaml" } }],

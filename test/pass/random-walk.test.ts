@@ -15,7 +15,7 @@ import { FOREIGN, NAMES, RandomWorld } from "./random-world.ts";
 
 const WALKS = 30;
 const STEPS = 50;
-const FOR_PEOPLE = ["BadOption", "TombstoneStands", "RestorePointMissing"];
+const FOR_PEOPLE: ReadonlySet<string> = new Set(["BadOption", "TombstoneStands", "RestorePointMissing"]);
 const PHASES = ["Pending", "Ready", "Deleting"];
 
 /** Many lives of three Jobs, each with everything that can go wrong; a failure names the seed that plays it again. */
@@ -61,18 +61,18 @@ function walk(seed: number): void {
 }
 
 /** What it pushed; undefined when the push failed or lost a race, so that nothing was announced. */
-function passOnce(world: RandomWorld, walk: Walk, status: StatusView, isPushed: boolean): StatusUpdate | undefined {
-  const input = inputOf(world, status, walk.lastSeen);
+function passOnce(world: RandomWorld, memory: Walk, status: StatusView, isPushed: boolean): StatusUpdate | undefined {
+  const input = inputOf(world, status, memory.lastSeen);
   const pass = runPass(input);
-  walk.lastSeen = pass.observed.clusters;
-  for (const decision of pass.decisions.jobs) checkDecision(decision, pass, world, walk.ledger);
+  memory.lastSeen = pass.observed.clusters;
+  for (const decision of pass.decisions.jobs) checkDecision(decision, pass, world, memory.ledger);
   checkTransitions(pass);
   checkRepetition(pass, input);
   if (!isPushed && pass.update.announces) return undefined;
   for (const decision of pass.decisions.jobs) {
     const started = newStart(decision);
     if (started === undefined) continue;
-    walk.ledger.set(decision.key, started.attempt);
+    memory.ledger.set(decision.key, started.attempt);
     world.announced.add(started.flinkJobId);
   }
   world.apply(pass.decisions);
@@ -214,7 +214,7 @@ function checkRepetition(pass: PurePass, input: PassInput): void {
 function checkRest(found: ResourceRecord | undefined, name: string): void {
   const record = jobRecord(found);
   const blocks = record?.status.conditions.filter(({ status }) => status === "False") ?? [];
-  const isForPeople = blocks.some(({ reason }) => FOR_PEOPLE.includes(reason));
+  const isForPeople = blocks.some(({ reason }) => FOR_PEOPLE.has(reason));
   if (!isForPeople) expect(record?.status.phase, `${name}: ${JSON.stringify(record?.status, undefined, 1)}`).toBe("Ready");
 }
 

@@ -117,10 +117,11 @@ describe("the restore point of a Job whose directories cannot be listed", () => 
   });
 });
 
-describe("a person's choice", () => {
-  const restoreFrom = (id: string) => ({ "penstock/restore-from": `${id}=s3://b/sp=1` });
-  const startEmpty = (id: string) => ({ "penstock/start-empty": id });
+const restoreFrom = (id: string) => ({ "penstock/restore-from": `${id}=s3://b/sp=1` });
 
+const startEmpty = (id: string) => ({ "penstock/start-empty": id });
+
+describe("a person's choice", () => {
   it("is taken when it names the incident, whatever lies there or cannot be listed", () => {
     for (const listed of [NOTHING, entries(aCheckpoint(2)), UNLISTABLE, undefined]) {
       expect(choose(hadCheckpoint, listed, GONE, restoreFrom(anAttempt(2)))).toMatchObject({
