@@ -1,5 +1,6 @@
 import type { ArtifactsConfig, Config } from "../config/config.ts";
 import { hasEnded, isHealthy, type ClusterSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
+import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.ts";
 import { countOf } from "../common/text.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { JobRecord, JobStatus } from "../model/status.ts";
@@ -70,7 +71,7 @@ export function decide(input: DecideInput): Decisions {
     }
     jobs.push(decision);
   }
-  const needed = artifactsNeeded(desired.jobs, observed);
+  const needed = artifactsNeeded(desired, observed);
   const inUse = new Set(
     desired.jobs.flatMap((job) =>
       job.record === undefined || job.record.status.deleted !== undefined ? [] : [artifactKeyOf(job)],
@@ -278,20 +279,34 @@ function refuseProject(job: DesiredJob, config: DecideInput["config"]): string |
 }
 
 /** Artifacts whose bytes a Job waits for: it is to be started, or its next attempt is. */
-function artifactsNeeded(jobs: readonly DesiredJob[], observed: Observed): ReadonlySet<ResourceKey> {
-  return new Set(jobs.filter((job) => needsBytes(job, observed)).map(artifactKeyOf));
+function artifactsNeeded(desired: Desired, observed: Observed): ReadonlySet<ResourceKey> {
+  return new Set(desired.jobs.filter((job) => needsBytes(job, desired, observed)).map(artifactKeyOf));
 }
 
-function needsBytes(job: DesiredJob, observed: Observed): boolean {
+function needsBytes(job: DesiredJob, desired: Desired, observed: Observed): boolean {
   const status = job.record?.status;
   if (status?.flinkJobId === undefined || status.cluster === undefined || status.operation !== undefined) return true;
   if (job.declared.kind !== "declared") return false;
   // A step that is put off for want of them: a move to another cluster, for one.
   if (status.conditions.some(({ reason, status: holds }) => holds === "False" && reason === "ArtifactNotReady")) return true;
   if (status.deleted !== undefined || job.declared.manifest.spec.rpus !== status.requestedRpus) return true;
+  if (status.finalized !== undefined) return whyNotBack(job, status.finalized, desired) === undefined;
   if (status.flinkJobState === "Finished") return false;
   const seen = findJob(observed.clusters, job.id.zone, status.cluster, status.flinkJobId);
-  return seen.kind === "absent" || (seen.kind === "listed" && hasEnded(seen.job));
+  if (seen.kind === "listed" && !hasEnded(seen.job)) return mayMove(seen.cluster, observed);
+  return seen.kind !== "unseen";
+}
+
+/** A draining cluster, or one of a newer version beside it, may mean another start. */
+function mayMove(here: ReachableCluster, { clusters }: Observed): boolean {
+  if (here.draining) return true;
+  return clusters.some(
+    (cluster) =>
+      cluster.kind === "reachable" &&
+      cluster.zone === here.zone &&
+      majorMinorOf(cluster.flinkVersion) === majorMinorOf(here.flinkVersion) &&
+      compareClusterVersions(cluster.flinkVersion, here.flinkVersion) > 0,
+  );
 }
 
 function artifactKeyOf(job: DesiredJob): ResourceKey {

@@ -248,6 +248,31 @@ describe("the artifacts that are needed", () => {
     expect(artifactDecision(jobs)).toBe(kind);
   });
 
+  it.each([
+    ["its cluster drains", [{ draining: true }]],
+    ["a newer patch stands beside it", [{}, { name: "newer", flinkVersion: "1.16.4" }]],
+  ])("are fetched for a Job that is to move: %s", (_, [here, ...others]) => {
+    const clusters = [
+      aReachableCluster({ ...here, jobs: [aListedJob({ flinkJobId: idOf("a") })] }),
+      ...others.map((more) => aReachableCluster(more)),
+    ];
+    const desired = desiredOf([started("a")], { artifacts: [aDesiredArtifact({ record: anArtifactRecord() })] });
+    const decisions = decide(aDecideInput({ desired, observed: anObserved({ artifacts: {}, clusters }) }));
+    expect(decisions.artifacts[0]?.kind).toBe("fetch");
+  });
+
+  it("are fetched for a Job that comes back from a reverted upgrade, and not while it stays down", () => {
+    const status = { flinkJobState: "Finished", finalized: { savepoint: "final", uri: "file:///s", drained: false } } as const;
+    const record = aStartedRecord({ id: { name: "a" }, status });
+    const kindWith = (savepoints: Desired["savepoints"]) => {
+      const artifacts = [aDesiredArtifact({ record: anArtifactRecord() })];
+      const desired = desiredOf([startedWith({ record })], { artifacts, savepoints });
+      return decide(aDecideInput({ desired, observed: anObserved({ artifacts: {} }) })).artifacts[0]?.kind;
+    };
+    expect(kindWith([])).toBe("fetch");
+    expect(kindWith([aDesiredSavepoint()])).toBe("leave");
+  });
+
   it("are those of the announced start, whatever the manifest names by now", () => {
     const job = aDesiredJob({ manifest: { spec: { artifact: "other" } }, record: anAnnouncedRecord() });
     expect(artifactDecision([job])).toBe("fetch");
