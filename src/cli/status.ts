@@ -135,6 +135,7 @@ function placeOf(record: ResourceRecord): string {
 
 /** The first condition that a person has to look after. A job without a checkpoint yet runs all the same. */
 function worstOf(record: ResourceRecord): Condition | undefined {
+  if (record.kind === "Job" && record.status.deleted !== undefined) return undefined; // its tombstone is nobody's trouble
   const wrong = record.status.conditions.filter(
     ({ type, status: shown }) => shown !== "True" && type !== "Recoverable" && type !== "UpToDate",
   );

@@ -57,6 +57,7 @@ export function findTrouble(pass: Pass): readonly string[] {
   if (pass.kind === "blind") return [pass.because];
   const trouble = [...pass.update.summary.problems];
   for (const record of pass.update.records.values()) {
+    if (record.kind === "Job" && record.status.deleted !== undefined) continue; // its tombstone is nobody's trouble
     const name = `${record.kind} ${displayName(record.id)}`;
     const bad = record.status.conditions.find(
       ({ type, status }) => status !== "True" && type !== "Recoverable" && type !== "UpToDate",

@@ -83,7 +83,7 @@ describe.each([
     expect(healed).toMatchObject({ run: 2, startedFrom: { kind: "Checkpoint" } });
 
     await world.flink.killJobManager();
-    await world.flink.restartJobManager();
+    await world.flink.restartJobManager("registered");
     const restored = await daemon.untilJob("counter", (status) => isSettled(status) && status.attempt === 5);
     expect(restored).toMatchObject({ run: 2, startedFrom: { kind: "Checkpoint" } });
 

@@ -32,8 +32,11 @@ export interface RealFlink {
   readonly savepointsDir: string;
   /** kill -9: what was in memory is lost. Ends when the process is gone. */
   killJobManager(): Promise<void>;
-  /** A new JobManager in the place of the one that was killed; ends when all slots are registered and free. */
-  restartJobManager(): Promise<void>;
+  /**
+   * A new JobManager in the place of the one that was killed; ends when all slots are registered and free, or, where somebody takes them
+   * at once, as soon as they are registered.
+   */
+  restartJobManager(until?: "free" | "registered"): Promise<void>;
   killTaskManager(index?: number): Promise<void>;
   /** One more TaskManager; ends when its slots are registered. */
   startTaskManager(): Promise<void>;
@@ -128,11 +131,12 @@ class LocalCluster implements RealFlink {
     this.#jobManager = undefined;
   }
 
-  async restartJobManager(): Promise<void> {
+  async restartJobManager(until: "free" | "registered" = "free"): Promise<void> {
     if (this.#jobManager !== undefined) throw new Error("the JobManager still runs: kill it first");
     this.#startJobManager();
     const living = this.#taskManagers.filter((running) => running !== undefined).length * this.#slotsEach;
-    await this.#untilSlots((total, free) => total === living && free === living, `all ${living} slots are registered and free`);
+    const isDone = (total: number, free: number): boolean => total === living && (until === "registered" || free === living);
+    await this.#untilSlots(isDone, `all ${living} slots are registered${until === "free" ? " and free" : ""}`);
   }
 
   async killTaskManager(index = 0): Promise<void> {
