@@ -1,18 +1,21 @@
 import { describe, expect, it } from "vitest";
+import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
+import { isOurs, parseFlinkJobId } from "../../src/model/flink-job-id.ts";
 import { isAllowedTransition } from "../../src/model/flink-job-state.ts";
 import { resourceKey, type ResourceKey } from "../../src/model/resource.ts";
-import type { JobRecord, ResourceRecord } from "../../src/model/status.ts";
+import type { JobRecord, ResourceRecord, RestorePoint } from "../../src/model/status.ts";
 import type { StatusUpdate } from "../../src/pass/build-status.ts";
-import type { JobDecision } from "../../src/pass/decision.ts";
+import type { JobDecision, JobWork } from "../../src/pass/decision.ts";
 import { findJob, type Observed } from "../../src/pass/observed.ts";
 import type { StatusView } from "../../src/pass/snapshot.ts";
 import { createRandom } from "../support/random.ts";
-import { anId, NOW } from "./builders.ts";
+import { anId, INSTANCE, NOW } from "./builders.ts";
 import { EMPTY_BRANCH, push, runPass, type PassInput, type PurePass } from "./pass-driver.ts";
-import { NAMES, RandomWorld } from "./random-world.ts";
+import { FOREIGN, NAMES, RandomWorld } from "./random-world.ts";
 
 const WALKS = 30;
 const STEPS = 50;
+const FOR_PEOPLE = ["BadOption", "TombstoneStands", "RestorePointMissing"];
 const PHASES = ["Pending", "Ready", "Deleting"];
 
 /** Many lives of three Jobs, each with everything that can go wrong; a failure names the seed that plays it again. */
@@ -31,42 +34,61 @@ describe("a random walk", () => {
 /** The attempts that were announced so far, whatever the branch still knows of them. */
 type Ledger = Map<ResourceKey, number>;
 
+interface Walk {
+  readonly ledger: Ledger;
+  lastSeen: readonly ClusterSeen[];
+}
+
 function walk(seed: number): void {
   const random = createRandom(seed);
   const world = new RandomWorld(random);
-  const ledger: Ledger = new Map();
+  const memory: Walk = { ledger: new Map(), lastSeen: [] };
   let status = EMPTY_BRANCH;
   for (let step = 0; step < STEPS; step += 1) {
     world.step();
+    checkLive(world);
     const seen = random.percent(5) ? withUnreadable(status, random.oneOf(NAMES)) : status;
-    const update = passOnce(world, ledger, seen, random.percent(90));
+    const update = passOnce(world, memory, seen, random.percent(90));
     if (update !== undefined) status = push(status, update);
   }
   world.calmDown();
   for (let step = 0; step < 12; step += 1) {
     world.calmStep();
-    const update = passOnce(world, ledger, status, true);
+    const update = passOnce(world, memory, status, true);
     if (update !== undefined) status = push(status, update);
   }
   for (const name of NAMES) checkRest(status.records.get(resourceKey(anId({ name }))), name);
 }
 
 /** What it pushed; undefined when the push failed or lost a race, so that nothing was announced. */
-function passOnce(world: RandomWorld, ledger: Ledger, status: StatusView, isPushed: boolean): StatusUpdate | undefined {
-  const input = inputOf(world, status);
+function passOnce(world: RandomWorld, walk: Walk, status: StatusView, isPushed: boolean): StatusUpdate | undefined {
+  const input = inputOf(world, status, walk.lastSeen);
   const pass = runPass(input);
-  for (const decision of pass.decisions.jobs) checkDecision(decision, pass, world, ledger);
+  walk.lastSeen = pass.observed.clusters;
+  for (const decision of pass.decisions.jobs) checkDecision(decision, pass, world, walk.ledger);
   checkTransitions(pass);
   checkRepetition(pass, input);
   if (!isPushed && pass.update.announces) return undefined;
-  for (const { kind, key, ...rest } of pass.decisions.jobs) {
-    if (kind !== "start" || !("operation" in rest)) continue;
-    ledger.set(key, rest.operation.attempt);
-    world.announced.add(rest.operation.flinkJobId);
+  for (const decision of pass.decisions.jobs) {
+    const started = newStart(decision);
+    if (started === undefined) continue;
+    walk.ledger.set(decision.key, started.attempt);
+    world.announced.add(started.flinkJobId);
   }
   world.apply(pass.decisions);
-  for (const [resource, live] of world.liveByResource()) expect(live, `live jobs of ${resource}`).toHaveLength(1);
+  checkLive(world);
   return isPushed ? pass.update : undefined;
+}
+
+function checkLive(world: RandomWorld): void {
+  for (const [resource, live] of world.liveByResource()) expect(live, `live jobs of ${resource}`).toHaveLength(1);
+}
+
+/** The attempt that a decision announces, at once or after a stop. */
+function newStart(decision: JobDecision): { readonly attempt: number; readonly flinkJobId: string } | undefined {
+  if (decision.kind !== "announce") return undefined;
+  const { work } = decision;
+  return work.kind === "start" ? work.operation : work.kind === "stop" ? work.operation.next : undefined;
 }
 
 /** A file of the branch that cannot be understood in this pass: it is there, and nobody knows what it says. */
@@ -77,9 +99,9 @@ function withUnreadable(status: StatusView, name: string): StatusView {
   return { ...status, records, unreadable: new Map([[key, { file: `${key}.yaml`, line: 1, column: 1, message: "is no YAML" }]]) };
 }
 
-function inputOf(world: RandomWorld, status: StatusView): PassInput {
+function inputOf(world: RandomWorld, status: StatusView, lastSeen: readonly ClusterSeen[]): PassInput {
   const deletionsHeld = world.deletionsHeld ? "held" : undefined;
-  return { ...world.manifests(), status, observed: world.observe(), now: world.now, snapshot: { deletionsHeld } };
+  return { ...world.manifests(), status, observed: world.observe(), lastSeen, now: world.now, snapshot: { deletionsHeld } };
 }
 
 function checkDecision(decision: JobDecision, pass: PurePass, world: RandomWorld, ledger: Ledger): void {
@@ -93,48 +115,77 @@ function checkDecision(decision: JobDecision, pass: PurePass, world: RandomWorld
   const declared = pass.desired.jobs.find(({ key }) => key === decision.key)?.declared.kind;
   if (decision.kind === "forget") {
     expect(declared).toBe("absent");
-    expect(world.deletionsHeld).toBe(false);
-    expect(ledger.get(decision.key), "attempts of a Job that is forgotten").toBeUndefined();
+    const isOld = record?.status.deleted !== undefined;
+    if (!isOld) expect(world.deletionsHeld).toBe(false);
+    if (!isOld) expect(world.newestState(decision.id.name), "state of a Job that is forgotten").toBeUndefined();
   }
-  if (decision.kind === "submit") {
-    expect(decision.operation).toEqual(operation);
-    checkMayCall(pass.observed, decision, world.now);
-  }
-  if (decision.kind !== "start") return;
-  expect(declared).toBe("declared");
-  expect(record?.status.flinkJobId).toBeUndefined();
-  expect(decision.operation.attempt).toBeGreaterThan(ledger.get(decision.key) ?? 0);
-  expect(world.announced).not.toContain(decision.operation.flinkJobId);
-  if (operation === undefined) return;
-  expect(world.hasState(operation.flinkJobId), "the attempt before left state").toBe(false);
-  checkMayCall(pass.observed, { ...decision, operation }, world.now);
+  if (decision.kind === "settle" && decision.settlement.kind === "buried")
+    checkBurial(decision.settlement.restorePoint, decision, world);
+  if (!("work" in decision)) return;
+  const { work } = decision;
+  const id = work.operation.flinkJobId;
+  expect(isOurs(id, INSTANCE) && id !== FOREIGN, "acts on a job that is not ours").toBe(true);
+  const target = findJob(pass.observed.clusters, decision.id.zone, work.operation.cluster, id);
+  expect(target.kind, `acts on ${work.operation.cluster.name}, which cannot be seen`).not.toBe("unseen");
+  if (decision.kind === "resume") expect(pass.observed.steps.get(id)?.kind === "under-way" && work.kind !== "start").toBe(false);
+  if (decision.kind === "announce") {
+    const next = newStart(decision);
+    if (next !== undefined) {
+      expect(next.attempt).toBeGreaterThan(ledger.get(decision.key) ?? 0);
+      expect(world.announced).not.toContain(next.flinkJobId);
+    }
+    if (work.kind === "stop" || work.kind === "cancel") checkMayStop(declared, work, record);
+  } else if (work.kind === "start" && operation?.kind === "start") expect(work.operation).toEqual(operation);
+  else if (work.kind !== "start") expect(work.operation).toEqual(operation);
+  if (work.kind === "start") checkStart({ ...decision, work }, pass.observed, record, world);
 }
 
-/** The cluster of what was announced before is seen, and nobody waits for an answer about it. */
-function checkMayCall(
-  observed: Observed,
-  decision: Extract<JobDecision, { readonly kind: "start" | "submit" }>,
-  now: number,
+/** Nothing is stopped but for a reason: other rpus, a better cluster, or its end. */
+function checkMayStop(
+  declared: string | undefined,
+  work: JobWork & { kind: "stop" | "cancel" },
+  record: JobRecord | undefined,
 ): void {
-  const { flinkJobId, cluster } = decision.operation;
-  const seen = findJob(observed.clusters, decision.id.zone, cluster, flinkJobId);
-  if (seen.kind === "unseen") throw new Error(`acts on ${cluster.name}, which cannot be seen`);
-  const isRestarted = seen.cluster.incarnation !== cluster.incarnation;
-  if (isRestarted && decision.kind === "submit") throw new Error("submits an id again to another JobManager");
+  const isDeletion = work.kind === "cancel" || work.operation.purpose === "delete";
+  if (isDeletion) expect(declared === "absent" || record?.status.phase === "Deleting").toBe(true);
+  else expect(declared === "broken" && work.operation.purpose !== "migrate").toBe(false);
+}
+
+/** It goes on from the newest state that its last attempt left or was given, and its id is never sent to another JobManager. */
+function checkStart(
+  { work, kind, id: { name } }: JobDecision & { readonly work: JobWork & { readonly kind: "start" } },
+  observed: Observed,
+  record: JobRecord | undefined,
+  world: RandomWorld,
+): void {
+  const { flinkJobId, cluster, restoreFrom } = work.operation;
+  const seen = findJob(observed.clusters, "local", cluster, flinkJobId);
   const submission = observed.submissions.get(flinkJobId);
   expect(submission?.kind).not.toBe("under-way");
-  const ended = seen.kind === "listed";
-  if (!isRestarted && !ended) expect(submission?.kind).not.toBe("accepted");
-  if (!isRestarted && !ended && submission?.kind === "unknown") {
-    expect(decision.kind).toBe("submit");
-    expect(submission.retryAtMs).toBeLessThanOrEqual(now);
-  }
+  if (seen.kind !== "listed" && submission?.kind === "unknown") expect(submission.retryAtMs).toBeLessThanOrEqual(world.now);
+  if (seen.kind !== "unseen" && kind === "resume")
+    expect(seen.cluster.incarnation, "an id goes to another JobManager").toBe(cluster.incarnation);
+  const isReborn = record?.status.deleted !== undefined;
+  if (isReborn) expect(restoreFrom).toEqual(record.status.deleted?.restorePoint);
+  else if (world.lastState(name) !== "FINISHED" || restoreFrom !== undefined)
+    expect(restoreFrom?.uri, `what attempt ${parseFlinkJobId(flinkJobId)?.attempt} of ${name} starts from`).toBe(
+      world.newestState(name),
+    );
+}
+
+/** A tombstone keeps the newest state, but of a job that ran out of data. */
+function checkBurial(point: RestorePoint | undefined, decision: JobDecision, world: RandomWorld): void {
+  const { name } = decision.id;
+  if (point !== undefined) expect(point.uri).toBe(world.newestState(name));
 }
 
 function checkTransitions(pass: PurePass): void {
   for (const [key, before] of pass.snapshot.status.records) {
     const [old, next] = [jobRecord(before)?.status, jobRecord(pass.update.records.get(key))?.status];
     if (old === undefined || next === undefined) continue;
+    expect(next.attempt).toBeGreaterThanOrEqual(old.attempt);
+    expect(next.history.length).toBeLessThanOrEqual(20);
+    if (old.deleted !== undefined && next.deleted === undefined) continue; // declared again: a new life
     expect(PHASES.indexOf(next.phase)).toBeGreaterThanOrEqual(PHASES.indexOf(old.phase));
     expect(next.attempt).toBeGreaterThanOrEqual(old.attempt);
     expect(next.run - old.run).toBeOneOf([0, 1]);
@@ -148,22 +199,22 @@ function checkTransitions(pass: PurePass): void {
 /** The same once more, on what this pass wrote: nothing is started a second time, and soon there is nothing left to write. */
 function checkRepetition(pass: PurePass, input: PassInput): void {
   if (pass.update.changes.size === 0 || pass.snapshot.status.unreadable.size > 0) return; // the same again, or not the same at all
-  const started = new Set(pass.decisions.jobs.filter(({ kind }) => kind === "start").map(({ key }) => key));
-  const again = runPass({ ...input, status: pass.status });
-  for (const { key, kind } of again.decisions.jobs) {
-    expect(kind, `the second decision for ${key}`).not.toBe("start");
-    if (started.has(key)) expect(kind).toBeOneOf(["submit", "await"]);
+  const announced = new Set(pass.decisions.jobs.filter(({ kind }) => kind === "announce").map(({ key }) => key));
+  let last = pass;
+  for (let time = 0; time < 6; time += 1) {
+    last = runPass({ ...input, lastSeen: pass.observed.clusters, status: last.status });
+    if (time > 0) continue;
+    for (const { key, kind } of last.decisions.jobs)
+      if (announced.has(key)) expect(kind, `the second decision for ${key}`).toBeOneOf(["resume", "await"]);
   }
-  // What waits for slots says how many are left; only the second pass sees all that the first one gave away.
-  const third = runPass({ ...input, status: again.status });
-  expect([...third.update.changes.keys()]).toEqual([]);
+  expect([...last.update.changes.keys()]).toEqual([]);
 }
 
 /** When nothing goes wrong any more every Job runs, but for those of which a person has to say how they go on. */
 function checkRest(found: ResourceRecord | undefined, name: string): void {
   const record = jobRecord(found);
-  const blocks = record?.status.conditions.filter(({ type, status }) => type === "Started" && status === "False") ?? [];
-  const isForPeople = blocks.some(({ reason }) => ["NeedsRestore", "EndedUnseen", "BadOption"].includes(reason));
+  const blocks = record?.status.conditions.filter(({ status }) => status === "False") ?? [];
+  const isForPeople = blocks.some(({ reason }) => FOR_PEOPLE.includes(reason));
   if (!isForPeople) expect(record?.status.phase, `${name}: ${JSON.stringify(record?.status, undefined, 1)}`).toBe("Ready");
 }
 
