@@ -1,7 +1,7 @@
 import type { Clock } from "../common/clock.ts";
 import type { FlinkJobDetail } from "./cluster-seen.ts";
 import type { FlinkClient } from "./flink-client.ts";
-import type { FlinkJobSummary } from "./responses.ts";
+import type { FlinkCheckpoints, FlinkJobSummary } from "./responses.ts";
 
 interface KnownDetail {
   readonly detail: FlinkJobDetail;
@@ -38,16 +38,18 @@ export class JobDetails {
     this.#forgetAllBut(jobs);
     const old = this.#chooseOld(jobs);
     const details = await Promise.all(
-      jobs.map(async (summary) => {
-        const known = this.#known.get(summary.flinkJobId);
-        const isGood = known !== undefined && !this.#hasMoved(known, summary) && !old.has(summary.flinkJobId);
-        return [summary.flinkJobId, isGood ? known.detail : await this.#readOne(summary, known, signal)] as const;
-      }),
+      jobs.map(async (summary) => [summary.flinkJobId, await this.#see(summary, old, signal)] as const),
     );
     return new Map(details);
   }
 
-  async #readOne(
+  async #see(summary: FlinkJobSummary, old: ReadonlySet<string>, signal: AbortSignal): Promise<FlinkJobDetail | undefined> {
+    const known = this.#known.get(summary.flinkJobId);
+    if (known === undefined || this.#hasMoved(known, summary)) return this.#readAll(summary, known, signal);
+    return old.has(summary.flinkJobId) ? this.#readCheckpointsOf(known, signal) : known.detail;
+  }
+
+  async #readAll(
     summary: FlinkJobSummary,
     known: KnownDetail | undefined,
     signal: AbortSignal,
@@ -63,14 +65,21 @@ export class JobDetails {
       parallelism: Math.max(0, ...job.vertices.map((vertex) => vertex.parallelism)),
       vertices: job.vertices.map(({ id: vertex, parallelism, maxParallelism }) => ({ id: vertex, parallelism, maxParallelism })),
       startedAtMs: job.startTimeMs,
-      checkpoints: {
-        completed: checkpoints?.counts.completed ?? 0,
-        latestPath: (checkpoints?.latestCompleted ?? checkpoints?.latestSavepoint)?.externalPath,
-        enabled: await this.#hasCheckpointing(id, known, signal),
-      },
+      checkpoints: { ...summarize(checkpoints), enabled: await this.#hasCheckpointing(id, known, signal) },
       rootCause: failure?.cause.line,
     };
-    this.#known.set(id, { detail, summary, readAtMs: this.#clock.now() });
+    return this.#keep(detail, summary);
+  }
+
+  /** All that changes of a job which runs and does not move. */
+  async #readCheckpointsOf({ detail, summary }: KnownDetail, signal: AbortSignal): Promise<FlinkJobDetail> {
+    const checkpoints = await this.#client.readCheckpoints(summary.flinkJobId, signal);
+    if (checkpoints === undefined) return detail; // it has gone since it was listed
+    return this.#keep({ ...detail, checkpoints: { ...detail.checkpoints, ...summarize(checkpoints) } }, summary);
+  }
+
+  #keep(detail: FlinkJobDetail, summary: FlinkJobSummary): FlinkJobDetail {
+    this.#known.set(summary.flinkJobId, { detail, summary, readAtMs: this.#clock.now() });
     return detail;
   }
 
@@ -107,4 +116,11 @@ export class JobDetails {
     const listed = new Set(jobs.map((job) => job.flinkJobId));
     for (const id of this.#known.keys()) if (!listed.has(id)) this.#known.delete(id);
   }
+}
+
+function summarize(checkpoints: FlinkCheckpoints | undefined): Pick<FlinkJobDetail["checkpoints"], "completed" | "latestPath"> {
+  return {
+    completed: checkpoints?.counts.completed ?? 0,
+    latestPath: (checkpoints?.latestCompleted ?? checkpoints?.latestSavepoint)?.externalPath,
+  };
 }

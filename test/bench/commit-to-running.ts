@@ -70,7 +70,8 @@ async function main(): Promise<number> {
     process.stdout.write(`${format(results)}\n`);
     return 0;
   } catch (error) {
-    say(`the bench ended: ${error instanceof Error ? error.message : String(error)}`);
+    const cause: unknown = stop.signal.aborted ? stop.signal.reason : error;
+    say(`the bench ended: ${cause instanceof Error ? cause.message : String(cause)}`);
     return 1;
   }
 }

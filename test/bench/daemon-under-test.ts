@@ -31,8 +31,9 @@ export interface DaemonUnderTest {
 
 const STOP_PATIENCE_MS = 10_000;
 const ROOT = join(import.meta.dirname, "../..");
-/** What `npm run penstock` starts, without npm in between. */
+/** What `npm run penstock` starts, without npm in between: node's own options, and the file. */
 const NODE_ARGUMENTS = packageJson.scripts.penstock.split(" ").slice(1);
+const MAIN = NODE_ARGUMENTS.at(-1)!; // there always is one, or npm run penstock would start nothing
 const COUNTER = join(import.meta.dirname, "count-requests.ts");
 
 /** `penstock run` with what is set in `environment` alone; `nodeOptions` are for looking into it (`--cpu-prof`). */
@@ -41,7 +42,7 @@ export function startDaemonUnderTest(
   environment: Readonly<Record<string, string>> = {},
   nodeOptions: readonly string[] = [],
 ): DaemonUnderTest {
-  const args = [...nodeOptions, "--import", COUNTER, ...NODE_ARGUMENTS, "run", "--config", configFile];
+  const args = [...NODE_ARGUMENTS.slice(0, -1), ...nodeOptions, "--import", COUNTER, MAIN, "run", "--config", configFile];
   const child = spawn(process.execPath, args, {
     cwd: ROOT,
     stdio: ["ignore", "ignore", "pipe", "ipc"],

@@ -157,9 +157,9 @@ describe("what a look costs", () => {
     await look({ slots: false });
     clock.nowMs += 5000;
     const asked = new Set<string>();
-    for (const looks of [8, 8, 4]) {
-      const calls = (await callsOf(() => look({ slots: false }))).filter((call) => call.endsWith("/checkpoints"));
-      expect(calls).toHaveLength(looks);
+    for (const count of [8, 8, 4]) {
+      const calls = (await callsOf(() => look({ slots: false }))).filter((call) => /^GET \/jobs\/[0-9a-f]{32}/.test(call));
+      expect(calls).toHaveLength(count);
       for (const call of calls) asked.add(call);
     }
     expect(asked.size).toBe(20);
@@ -176,6 +176,22 @@ describe("what a look costs", () => {
       latestPath: `${fake.checkpointsDir}/${id}/chk-1`,
       enabled: true,
     });
+  });
+});
+
+describe("the first checkpoint of a job that has long run", () => {
+  it("is noticed within seconds, for one call more", async () => {
+    const { fake, clock, look, start, callsOf } = await aCluster();
+    const id = await start(1);
+    await look({ slots: false });
+    clock.nowMs += 5000; // what was read right after a change is read once more
+    const before = (await look({ slots: false })).jobs.get(id)?.detail;
+    fake.completeCheckpoint(id);
+    clock.nowMs += 5000;
+    const calls = await callsOf(() => look({ slots: false }));
+    expect([...calls].sort()).toEqual([`GET /jobs/${id}/checkpoints`, "GET /jobs/overview"]);
+    const checkpoints = { completed: 1, latestPath: `${fake.checkpointsDir}/${id}/chk-1`, enabled: true };
+    expect((await look({ maxAgeMs: 1000, slots: false })).jobs.get(id)?.detail).toEqual({ ...before, checkpoints });
   });
 });
 
