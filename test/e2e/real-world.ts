@@ -62,7 +62,7 @@ export async function createRealWorld(version: string, options: RealWorldOptions
     config: loaded.config,
     configFile,
     push: async (files, message = "change") => git.commitFiles("jobs", "main", files, message),
-    startDaemon(change = (config) => config) {
+    startDaemon(change = (unchanged) => unchanged) {
       const daemon = startDaemon(change(loaded.config), systemClock);
       daemons.add(daemon);
       return daemon;
