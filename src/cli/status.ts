@@ -6,8 +6,8 @@ import type { Config } from "../config/config.ts";
 import { openRepository } from "../daemon/assemble.ts";
 import { findCondition } from "../model/conditions.ts";
 import { displayName } from "../model/resource.ts";
+import { stateLabel } from "../model/state-label.ts";
 import type { Condition, JobRecord, ResourceRecord } from "../model/status.ts";
-import { labelOf } from "../pass/build-status.ts";
 import { buildStatusView } from "../pass/read-snapshot.ts";
 import type { StatusView } from "../pass/snapshot.ts";
 import { paint, printLine, type Colour, type ExitStatus, type Io } from "./io.ts";
@@ -121,7 +121,7 @@ function rowOf(io: Io, record: ResourceRecord): readonly string[] {
   return [
     record.kind,
     displayName(record.id),
-    paint(io, io.stdout, colour, labelOf(record)),
+    paint(io, io.stdout, colour, stateLabel(record.status)),
     placeOf(record),
     worst === undefined ? "" : oneLine(worst.message, 160),
   ];

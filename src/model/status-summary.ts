@@ -4,6 +4,7 @@ import { compileSchema } from "../common/schema-problems.ts";
 import { countOf, oneLine } from "../common/text.ts";
 import { parseYamlFile } from "../common/yaml-file.ts";
 import { resourceKey } from "./resource.ts";
+import { stateLabel } from "./state-label.ts";
 import { pickKnown, SUMMARY_SCHEMA, YAML_STYLE } from "./status-schema.ts";
 import type { ResourceRecord, Summary } from "./status.ts";
 
@@ -14,7 +15,7 @@ const isSummary = compileSchema(SUMMARY_SCHEMA);
 
 /** `summary.yaml`: what the branch stands for, and a line for each resource. */
 export function formatSummary(summary: Summary, records: readonly ResourceRecord[]): string {
-  const resources = Object.fromEntries(sorted(records).map((record) => [resourceKey(record.id), stateOf(record)]));
+  const resources = Object.fromEntries(sorted(records).map((record) => [resourceKey(record.id), stateLabel(record.status)]));
   const header = "# Written by Penstock; changes made here by hand are overwritten.\n";
   const known = pickKnown(SUMMARY_SCHEMA, summary) as object;
   return header + stringify({ ...known, resources }, YAML_STYLE);
@@ -59,7 +60,14 @@ function resourcesSection(records: readonly ResourceRecord[]): readonly string[]
   const rows = sorted(records).map((record) => {
     const { zone, project, name, kind } = record.id;
     const link = `[${escapeMarkdown(name)}](${encodeURI(`${resourceKey(record.id)}.yaml`)})`;
-    const cells = [kind, link, escapeMarkdown(zone), escapeMarkdown(project), stateOf(record), escapeMarkdown(troubleOf(record))];
+    const cells = [
+      kind,
+      link,
+      escapeMarkdown(zone),
+      escapeMarkdown(project),
+      stateLabel(record.status),
+      escapeMarkdown(troubleOf(record)),
+    ];
     return `| ${cells.join(" | ")} |`;
   });
   return [
@@ -79,12 +87,6 @@ function troubleOf({ status }: ResourceRecord): string {
     .filter((condition) => condition.status !== "True")
     .map(({ message, reason }) => message || reason)
     .join(" · ");
-}
-
-/** `Ready, Running`; `Pending`. */
-function stateOf(record: ResourceRecord): string {
-  const state = record.kind === "Job" ? record.status.flinkJobState : "";
-  return state === "" ? record.status.phase : `${record.status.phase}, ${state}`;
 }
 
 function sorted(records: readonly ResourceRecord[]): readonly ResourceRecord[] {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { formatProblem } from "../common/problem.ts";
 import { displayName, resourceKey, type ResourceId, type ResourceKey } from "../model/resource.ts";
+import { stateLabel } from "../model/state-label.ts";
 import type { Operation, ResourceRecord, Summary } from "../model/status.ts";
 import {
   formatStatusDocument,
@@ -138,7 +139,7 @@ function describeChange(
   after: ResourceRecord,
 ): { readonly what: string; readonly because?: string } | undefined {
   if (before === after) return undefined;
-  const [from, to] = [before === undefined ? "new" : labelOf(before), labelOf(after)];
+  const [from, to] = [before === undefined ? "new" : stateLabel(before.status), stateLabel(after.status)];
   const because = after.status.history.at(-1)?.because;
   if (from !== to) return { what: `${from} → ${to}`, ...(because === undefined ? {} : { because }) };
   if (
@@ -171,12 +172,6 @@ function describeOperation(operation: Operation): string {
     default:
       return operation satisfies never;
   }
-}
-
-/** `Ready, Running`, `Pending`. */
-export function labelOf(record: ResourceRecord): string {
-  const state = record.kind === "Job" ? record.status.flinkJobState : "";
-  return state === "" ? record.status.phase : `${record.status.phase}, ${state}`;
 }
 
 function buildMessage(news: readonly News[], snapshot: Snapshot, summary: Summary): string {

@@ -3,6 +3,7 @@ import { isHealthy } from "../flink/cluster-seen.ts";
 import { shownState, isFlinkState, type SeenJobState } from "../model/flink-job-state.ts";
 import { withCondition, withoutCondition, withTransition } from "../model/conditions.ts";
 import type { JobManifest } from "../model/manifest.ts";
+import { stateLabel } from "../model/state-label.ts";
 import type { AcceptedSource, Condition, JobRecord, JobStatus, LastSavepoint, Operation } from "../model/status.ts";
 import { specDigits } from "../model/canonical-spec.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
@@ -278,10 +279,6 @@ function whyMoved(decision: JobDecision, seen: JobSeen | undefined): string {
 }
 
 function nextHistory(before: JobStatus | undefined, after: JobStatus, because: string, now: number): JobStatus["history"] {
-  const [from, to] = [before === undefined ? "" : label(before), label(after)];
+  const [from, to] = [before === undefined ? "" : stateLabel(before), stateLabel(after)];
   return from === to ? after.history : withTransition(after.history, { from, to, because }, now);
-}
-
-function label({ phase, flinkJobState }: JobStatus): string {
-  return flinkJobState === "" ? phase : `${phase}, ${flinkJobState}`;
 }
