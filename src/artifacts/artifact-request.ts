@@ -2,7 +2,7 @@ import { canonicalJson } from "../common/hash.ts";
 import { publicUrl } from "../common/secrets.ts";
 import type { ArtifactSource } from "../model/manifest.ts";
 import type { ResourceKey } from "../model/resource.ts";
-import { formatCoordinates } from "./maven.ts";
+import { formatCoordinates } from "../model/spec-fields.ts";
 import type { BlobRef } from "./path-source.ts";
 
 /** Which jar an Artifact stands for. */

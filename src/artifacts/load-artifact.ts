@@ -2,13 +2,14 @@ import type { ArtifactsConfig } from "../config/config.ts";
 import { canonicalJson, sha256Hex } from "../common/hash.ts";
 import { publicUrl } from "../common/secrets.ts";
 import type { ArtifactSource } from "../model/manifest.ts";
+import { formatCoordinates } from "../model/spec-fields.ts";
 import { ArtifactError } from "./artifact-error.ts";
 import { type ArtifactRequest, describeSource } from "./artifact-request.ts";
 import type { JarCache } from "./cache.ts";
 import type { HttpGetter } from "./http-get.ts";
 import type { DigestName, IncomingFile } from "./incoming-file.ts";
 import { inspectJar, type JarContent } from "./inspect-jar.ts";
-import { fetchMaven, formatCoordinates, MAVEN_DIGESTS } from "./maven.ts";
+import { fetchMaven, MAVEN_DIGESTS } from "./maven.ts";
 import { type ReadBlob, readJarBlob } from "./path-source.ts";
 
 export interface LoadedArtifact {

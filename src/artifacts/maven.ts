@@ -2,6 +2,7 @@ import { publicUrl, Secret } from "../common/secrets.ts";
 import { listOf } from "../common/text.ts";
 import type { MavenRepositoryConfig } from "../config/config.ts";
 import type { MavenCoordinates } from "../model/manifest.ts";
+import { formatCoordinates } from "../model/spec-fields.ts";
 import { ArtifactError } from "./artifact-error.ts";
 import { discard, type HttpAccess, type HttpAnswer, type HttpGetter, readBody } from "./http-get.ts";
 import type { DigestName, IncomingFile } from "./incoming-file.ts";
@@ -26,12 +27,6 @@ const MISSING = new Set([404, 410]);
 export function mavenPath({ group, artifact, version, type, classifier }: MavenCoordinates): string {
   const name = `${artifact}-${version}${classifier === undefined ? "" : `-${classifier}`}.${type}`;
   return [...group.split("."), artifact, version, name].map(encodeURIComponent).join("/");
-}
-
-/** As in a manifest: `group:artifact:version[:type[:classifier]]`. */
-export function formatCoordinates({ group, artifact, version, type, classifier }: MavenCoordinates): string {
-  const shownType = type === "jar" && classifier === undefined ? [] : [type];
-  return [group, artifact, version, ...shownType, ...(classifier === undefined ? [] : [classifier])].join(":");
 }
 
 /**
