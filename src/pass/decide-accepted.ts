@@ -205,18 +205,8 @@ function decideFinalized(
 ): JobDecision {
   if (context.notBack !== undefined) return leave(job, context.notBack);
   if (rpus === 0) return leave(job, "its Final Savepoint is gone, and rpus 0 keeps it down");
-  const restore = { kind: "Savepoint" as const, uri: finalized.uri };
-  const same = seen.kind === "unseen" ? undefined : seen.cluster;
   const because = `its upgrade was reverted, so it goes on from ${finalized.uri}`;
-  return startNext(
-    job,
-    record,
-    rpus,
-    { run: record.status.run + 1, restoreFrom: restore, isSticky: false },
-    same,
-    because,
-    context,
-  );
+  return startNewRun(job, record, rpus, finalized.uri, seen, because, context);
 }
 
 /** Stopped by us with a savepoint; any time later, on any cluster of the version, it goes on from there. */
@@ -229,17 +219,22 @@ function decideSuspended(job: DesiredJob, record: JobRecord, seen: JobSeen, rpus
       restored("RestorePointMissing"),
       "it is suspended and its savepoint is not recorded; annotate it with penstock/restore-from",
     );
-  const restore = { kind: "Savepoint" as const, uri: point.uri };
-  const same = seen.kind === "unseen" ? undefined : seen.cluster;
-  return startNext(
-    job,
-    record,
-    rpus,
-    { run: record.status.run + 1, restoreFrom: restore, isSticky: false },
-    same,
-    "rpus was raised, so it goes on from the savepoint that suspended it",
-    context,
-  );
+  const because = "rpus was raised, so it goes on from the savepoint that suspended it";
+  return startNewRun(job, record, rpus, point.uri, seen, because, context);
+}
+
+/** Back from a savepoint that ended the run before: on the cluster where it was when there is room, else wherever there is. */
+function startNewRun(
+  job: DesiredJob,
+  record: JobRecord,
+  rpus: number,
+  uri: string,
+  seen: JobSeen,
+  because: string,
+  context: JobContext,
+): JobDecision {
+  const from = { run: record.status.run + 1, restoreFrom: { kind: "Savepoint" as const, uri }, isSticky: false };
+  return startNext(job, record, rpus, from, seen.kind === "unseen" ? undefined : seen.cluster, because, context);
 }
 
 /** Failed, cancelled by somebody else, or gone with its JobManager: it is brought back from its newest restore point, for ever. */

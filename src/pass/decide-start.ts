@@ -5,10 +5,10 @@ import type { FlinkJobSeen, ReachableCluster } from "../flink/cluster-seen.ts";
 import { JOB_ID_SPENT } from "../flink/submit.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
 import type { JobManifest } from "../model/manifest.ts";
-import type { JobRecord, RestorePoint, StartOperation } from "../model/status.ts";
+import type { ClusterRef, JobRecord, RestorePoint, StartOperation } from "../model/status.ts";
 import { adoptedRecord } from "./adopt.ts";
 import { buildSubmission } from "./build-submission.ts";
-import type { JobDecision } from "./decision.ts";
+import type { JobDecision, Settlement } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import {
   awaitOutcome,
@@ -146,18 +146,7 @@ function decideBySubmission(
 
 /** It ran and ended while nobody looked, and Flink has forgotten it: it counts as started, and what it left tells how it goes on. */
 function settleUnseen(job: DesiredJob, operation: StartOperation, cluster: ReachableCluster): JobDecision {
-  const { flinkJobId, rpus, run, restoreFrom, announcedAt } = operation;
-  const { flinkVersion } = cluster;
-  const settlement = {
-    kind: "started" as const,
-    flinkJobId,
-    cluster: operation.cluster,
-    flinkVersion,
-    rpus,
-    run,
-    restoredFrom: restoreFrom,
-    announcedAt,
-  };
+  const settlement = startedBy(operation, operation.cluster, cluster.flinkVersion);
   return { ...head(job), kind: "settle", because: `attempt ${operation.attempt} ran and ended while nobody looked`, settlement };
 }
 
@@ -186,22 +175,14 @@ function settleListed(
 
 /** Flink has the job under the announced id: its start is over, whatever became of it since. */
 export function settleStarted(job: DesiredJob, operation: StartOperation, seen: JobSeen & { kind: "listed" }): JobDecision {
+  const { incarnation, flinkVersion } = seen.cluster;
+  const settlement = startedBy(operation, { ...operation.cluster, incarnation }, flinkVersion);
+  return { ...head(job), kind: "settle", because: "Flink has it", settlement };
+}
+
+function startedBy(operation: StartOperation, cluster: ClusterRef, flinkVersion: string): Settlement {
   const { flinkJobId, rpus, run, restoreFrom, announcedAt } = operation;
-  return {
-    ...head(job),
-    kind: "settle",
-    because: "Flink has it",
-    settlement: {
-      kind: "started",
-      flinkJobId,
-      cluster: { ...operation.cluster, incarnation: seen.cluster.incarnation },
-      flinkVersion: seen.cluster.flinkVersion,
-      rpus,
-      run,
-      restoredFrom: restoreFrom,
-      announcedAt,
-    },
-  };
+  return { kind: "started", flinkJobId, cluster, flinkVersion, rpus, run, restoredFrom: restoreFrom, announcedAt };
 }
 
 /** When the next attempt is due after `failures` in a row. Chance comes out of the id, so that deciding stays pure. */
@@ -239,8 +220,8 @@ function decideAfterRestart(
       `${where}, and whether it left a checkpoint cannot be told: ${found.because}`,
     );
   }
-  const left = found.entries.some((entry) => entry.flinkJobId === operation.flinkJobId);
-  if (!left && operation.restoreFrom === undefined) return startAgain(job, operation, context);
+  if (!hasLeft(job, operation, cluster, context) && operation.restoreFrom === undefined)
+    return startAgain(job, operation, context);
   return settleUnseen(job, operation, cluster);
 }
 
