@@ -1,5 +1,5 @@
 import type { ClusterRef } from "../model/status.ts";
-import type { FlinkVertex } from "./responses.ts";
+import { type FlinkVertex, isTerminal } from "./responses.ts";
 import type { RestorePointEntry } from "./restore-directories.ts";
 
 /** What one look at a cluster showed. Not to be reached is a state, not an exception. */
@@ -77,11 +77,9 @@ export interface FlinkJobDetail {
   readonly rootCause: string | undefined;
 }
 
-const ENDED = new Set(["FINISHED", "CANCELED", "FAILED"]);
-
 /** Whether Flink will never run this job id again. */
 export function hasEnded(job: FlinkJobSeen): boolean {
-  return ENDED.has(job.state);
+  return isTerminal(job.state);
 }
 
 /** `RUNNING` does not mean running: only when it has tasks and every one runs (or is finished) is a job healthy. */

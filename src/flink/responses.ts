@@ -39,7 +39,7 @@ export interface FlinkOverview {
 export { FLINK_STATES, type FlinkState };
 
 /** Whether the job has ended for ever in the eyes of its cluster. */
-export function isTerminal(state: FlinkState): boolean {
+export function isTerminal(state: string): boolean {
   return state === "FINISHED" || state === "CANCELED" || state === "FAILED";
 }
 
