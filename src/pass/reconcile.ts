@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../common/clock.ts";
 import type { Log } from "../common/log.ts";
+import { publicUrl } from "../common/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { Cluster } from "../flink/cluster.ts";
 import type { ClusterSeen } from "../flink/cluster-seen.ts";
@@ -151,7 +152,7 @@ function remember(
 function describeSource(config: Config, snapshot: Snapshot, desired: Desired) {
   const { url, branch, paths } = config.repository;
   const zones = [...config.zones.keys()].sort();
-  const now = { url: `${url.protocol}//${url.host}${url.pathname}`, branch, paths, zones };
+  const now = { url: publicUrl(url), branch, paths, zones };
   const before = snapshot.status.summary?.source;
   const isChanged = before !== undefined && !isDeepStrictEqual(before, now);
   const waits = desired.jobs.some(
