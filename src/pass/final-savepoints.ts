@@ -25,7 +25,7 @@ export interface FinalsInput {
 /** What a Job that waits for a Savepoint gets: its state, or the reason why it waits on. */
 export type InitialState =
   | { readonly kind: "none" }
-  | { readonly kind: "ready"; readonly uri: string; readonly allowNonRestoredState: boolean }
+  | { readonly kind: "ready"; readonly uri: string }
   | { readonly kind: "waits"; readonly because: string };
 
 /** For every Job that a declared Final Savepoint names: what is asked of it. Nothing healthy is stopped on a hope. Pure. */
@@ -53,7 +53,7 @@ export function initialStateOf(job: DesiredJob, desired: Desired): InitialState 
   const key = siblingKey(job.id, "Savepoint", initialState.savepoint);
   const savepoint = desired.savepoints.find((candidate) => candidate.key === key);
   const uri = savepoint?.record?.status.phase === "Ready" ? savepoint.record.status.uri : undefined;
-  if (uri !== undefined) return { kind: "ready", uri, allowNonRestoredState: initialState.allowNonRestoredState };
+  if (uri !== undefined) return { kind: "ready", uri };
   const isThere = savepoint !== undefined && savepoint.declared.kind !== "absent";
   const because = isThere
     ? `waits for Savepoint ${initialState.savepoint}`
