@@ -59,7 +59,7 @@ const SAVEPOINT_SPEC = fields(
 );
 
 const startIntent = { attempt: whole, flinkJobId: text, cluster, rpus: whole };
-/** One shape for all kinds, since a file is checked before its kind is known; `operation.ts` checks what each kind must have. */
+/** One shape for all kinds, since a file is checked before its kind is known. What only some kinds have is optional here. */
 const OPERATION = fields(
   {
     kind: word("start", "stop", "cancel", "rescale"),
