@@ -247,7 +247,10 @@ function rpusOf(status: JobStatus | undefined): number {
 }
 
 function requestOf(savepoint: DesiredSavepoint, finals: ReadonlyMap<ResourceKey, FinalRequest>): FinalRequest | undefined {
-  return [...finals.values()].find(({ name }) => name === savepoint.id.name);
+  const { declared } = savepoint;
+  if (declared.kind !== "declared" || declared.manifest.spec.type !== "Final") return undefined;
+  const request = finals.get(siblingKey(savepoint.id, "Job", declared.manifest.spec.job));
+  return request?.name === savepoint.id.name ? request : undefined;
 }
 
 function declaredArtifact(job: DesiredJob, view: ArtifactsInView): ArtifactForJob {

@@ -19,6 +19,7 @@ import {
   anUnreachableCluster,
   aReachableCluster,
   aRecord,
+  aSavepointManifest,
   aStartedRecord,
   CLUSTER,
   INSTANCE,
@@ -140,6 +141,27 @@ describe("decide", () => {
       "not there",
       "announce",
       "was lost",
+    ]);
+  });
+});
+
+describe("a Final Savepoint that has a namesake in another project", () => {
+  it("waits for its own reason only", () => {
+    const job = aDesiredJob({ id: { name: "orders" }, record: aStartedRecord({ id: { name: "orders" } }) });
+    const own = aDesiredSavepoint();
+    const id = { ...own.id, project: "blue" };
+    const broken = aDesiredJob({ id: { name: "other", project: "blue" }, manifest: "broken" });
+    const namesake = {
+      ...own,
+      key: resourceKey(id),
+      id,
+      declared: { kind: "declared" as const, manifest: { ...aSavepointManifest(), id } },
+    };
+    const desired = desiredOf([broken, job], { savepoints: [namesake, own] });
+    const { savepoints } = decide(aDecideInput({ desired, observed: anObserved({ clusters: [aReachableCluster()] }) }));
+    expect(savepoints.map(({ because }) => because)).toEqual([
+      "waits for Job orders, which has not run yet",
+      "waits until Job orders can be stopped with a savepoint",
     ]);
   });
 });
