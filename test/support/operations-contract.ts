@@ -151,9 +151,12 @@ export function describeOperationsContract(version: string, start: (version: str
       });
     });
 
-    it("waits for a savepoint that is taken before the job is stopped", async () => {
+    it("waits for a savepoint that is asked for before the job is stopped", async () => {
       const flinkJobId = await running();
-      const [taken, stopped] = await Promise.all([takeSavepoint(cluster, aStop(flinkJobId), signal), stop(aStop(flinkJobId))]);
+      const [order, request] = [aStop(flinkJobId), aStop(flinkJobId)];
+      // The other way round a task may see the savepoint's barrier first and drop the stop's: it then hangs until its checkpoint times out.
+      await cluster.client.triggerSavepoint(flinkJobId, order, signal);
+      const [taken, stopped] = await Promise.all([takeSavepoint(cluster, order, signal), stop(request)]);
       expect(stopped).toMatchObject({ kind: "stopped" });
       // Whichever comes first, each is told what became of it.
       expect(["taken", "failed"]).toContain(taken.kind);
