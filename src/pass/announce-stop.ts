@@ -29,6 +29,9 @@ export function announceStop(
   more: StopDetails = {},
 ): JobDecision {
   const { cluster, job: live } = seen;
+  const { savepointUnderWay } = context;
+  if (savepointUnderWay !== undefined)
+    return leave(job, `${because} waits until Savepoint ${savepointUnderWay} is taken`, rescaled("SavepointUnderWay"));
   const dir = cluster.savepointsDir ?? cluster.checkpointsDir;
   if (dir === undefined) {
     return leave(

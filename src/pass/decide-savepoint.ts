@@ -2,7 +2,7 @@ import { formatTime } from "../common/clock.ts";
 import { sha256Hex } from "../common/hash.ts";
 import { clusterRef, hasEnded, isHealthy } from "../flink/cluster-seen.ts";
 import type { SavepointSpec } from "../model/manifest.ts";
-import { siblingKey } from "../model/resource.ts";
+import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { SavepointOperation, SavepointRecord } from "../model/status.ts";
 import type { SavepointDecision, SavepointWork } from "./decision.ts";
 import type { Desired, DesiredSavepoint } from "./desired.ts";
@@ -15,6 +15,8 @@ export interface SavepointContext {
   /** What its Job is asked for, when it is a Final one that is not Ready. */
   readonly request: FinalRequest | undefined;
   readonly deletionsHeld: string | undefined;
+  /** Jobs that something begins for in this very pass. */
+  readonly stepping: ReadonlySet<ResourceKey>;
   readonly now: number;
 }
 
@@ -68,6 +70,8 @@ function decideOnDemand(
   if (seen.kind === "unseen") return wait(savepoint, "ClusterUnreachable", seen.because);
   if (seen.kind === "absent" || hasEnded(seen.job) || status.operation !== undefined)
     return wait(savepoint, "JobNotRunning", `waits for Job ${spec.job}, which does not run`);
+  if (context.stepping.has(siblingKey(savepoint.id, "Job", spec.job)))
+    return wait(savepoint, "JobNotRunning", `waits until the step that begins for Job ${spec.job} is done`);
   if (!isHealthy(seen.job)) return wait(savepoint, "JobNotRunning", `waits until all tasks of Job ${spec.job} are running`);
   const dir = seen.cluster.savepointsDir ?? seen.cluster.checkpointsDir;
   if (dir === undefined)

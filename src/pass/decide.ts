@@ -80,12 +80,14 @@ export function decide(input: DecideInput): Decisions {
   const artifacts = desired.artifacts.map((artifact) =>
     decideArtifact(artifact, artifactContext(artifact, needed, inUse, input)),
   );
+  const stepping = new Set(jobs.filter(({ kind }) => kind === "announce").map(({ key }) => key));
   const savepoints = desired.savepoints.map((savepoint) =>
     decideSavepoint(savepoint, {
       desired,
       observed,
       request: requestOf(savepoint, finals),
       deletionsHeld: input.deletionsHeld,
+      stepping,
       now: input.now,
     }),
   );
@@ -206,6 +208,7 @@ function jobContext(
     deletion: input.guarded.deletions.get(job.key) ?? { kind: "goes" },
     initialState: initialStateOf(job, input.desired),
     final: finals.get(job.key),
+    savepointUnderWay: savepointUnderWay(job, input),
     notBack: job.record?.status.finalized === undefined ? undefined : whyNotBack(job, job.record.status.finalized, input.desired),
     looksLikeRename: input.guarded.renames.get(job.key),
     statusLost:
@@ -213,6 +216,18 @@ function jobContext(
     projectRefused: refuseProject(job, input.config),
     now: input.now,
   };
+}
+
+/** By name. One that failed and is only tried again later is not under way. */
+function savepointUnderWay({ record }: DesiredJob, { desired, observed }: DecideInput): string | undefined {
+  const flinkJobId = record?.status.flinkJobId;
+  const taking = desired.savepoints.find((savepoint) => {
+    const operation = savepoint.record?.status.operation;
+    if (operation?.kind !== "take" || operation.flinkJobId !== flinkJobId) return false;
+    const step = observed.steps.get(operation.triggerId);
+    return step?.kind !== "not-done" || step.announcedAt !== operation.announcedAt;
+  });
+  return taking?.id.name;
 }
 
 function isMigrating({ record }: DesiredJob): boolean {

@@ -39,6 +39,11 @@ export interface JobContext {
   readonly initialState: InitialState;
   /** The Final Savepoint that is declared for this Job and not Ready. */
   readonly final: FinalRequest | undefined;
+  /**
+   * The Savepoint that is being taken of its Flink job. A stop beside it would fail it, and where the stop's barrier comes second Flink drops
+   * it, and the stop hangs until its checkpoint times out (seen on 1.20.5).
+   */
+  readonly savepointUnderWay: string | undefined;
   /** For a Job that a Final Savepoint stopped: what stands against bringing it back. */
   readonly notBack: string | undefined;
   /** Why a Job that is new may be an old one under another name; undefined when it is not. */

@@ -40,6 +40,7 @@ function decide(savepoint: DesiredSavepointOverrides, { job = running(), cluster
     observed,
     request: undefined,
     deletionsHeld: undefined,
+    stepping: new Set(),
     now: NOW,
     ...more,
   });

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { resourceKey } from "../../src/model/resource.ts";
+import type { SavepointOperation } from "../../src/model/status.ts";
 import { decide, freeSlots } from "../../src/pass/decide.ts";
-import type { Desired, DesiredJob } from "../../src/pass/desired.ts";
+import type { Desired, DesiredJob, DesiredSavepoint } from "../../src/pass/desired.ts";
 import { lineagePrefix } from "../../src/pass/job-context.ts";
+import type { StepSeen } from "../../src/pass/submissions.ts";
 import {
   aDecideInput,
   aDesiredArtifact,
@@ -163,6 +165,55 @@ describe("a Final Savepoint that has a namesake in another project", () => {
       "waits for Job orders, which has not run yet",
       "waits until Job orders can be stopped with a savepoint",
     ]);
+  });
+});
+
+describe("a savepoint that is taken while its Job goes on", () => {
+  const spec = { type: "OnDemand", job: "a", deletionPolicy: "Retain" } as const;
+  const take: SavepointOperation = {
+    kind: "take",
+    triggerId: "8".repeat(32),
+    cluster: CLUSTER,
+    flinkJobId: idOf("a"),
+    uri: "file:///s",
+    announcedAt: "2026-11-22T11:00:00Z",
+  };
+  const rescaledJob = aDesiredJob({
+    id: { name: "a" },
+    manifest: { spec: { rpus: 3 } },
+    record: aStartedRecord({ id: { name: "a" } }),
+  });
+
+  function kindsWith(savepoint: DesiredSavepoint, steps: Readonly<Record<string, StepSeen>> = {}): readonly string[] {
+    const artifacts = [aDesiredArtifact({ record: anArtifactRecord() })];
+    const desired = desiredOf([rescaledJob], { artifacts, savepoints: [savepoint] });
+    const cluster = aReachableCluster({ jobs: [aListedJob({ flinkJobId: idOf("a") })], slots: { free: 6 } });
+    const { jobs, savepoints } = decide(aDecideInput({ desired, observed: anObserved({ clusters: [cluster], steps }) }));
+    return [...jobs, ...savepoints].map(({ kind, because }) => `${kind}: ${because}`);
+  }
+
+  it("is not begun beside a step of its Job", () => {
+    expect(kindsWith(aDesiredSavepoint({ spec }))).toEqual([
+      "announce: rpus 2 → 3",
+      "wait: waits until the step that begins for Job a is done",
+    ]);
+  });
+
+  it("is waited for before its Job is stopped", () => {
+    const underWay = aDesiredSavepoint({ spec, status: { phase: "InProgress", operation: take } });
+    expect(kindsWith(underWay)[0]).toBe("leave: rpus 2 → 3 waits until Savepoint final is taken");
+  });
+
+  it("is not waited for once it has failed, however long it is until it is tried again", () => {
+    const failed = aDesiredSavepoint({ spec, status: { phase: "InProgress", operation: take } });
+    const step = {
+      kind: "not-done",
+      because: "disk full",
+      retryAtMs: NOW + 1,
+      failures: 1,
+      announcedAt: take.announcedAt,
+    } as const;
+    expect(kindsWith(failed, { [take.triggerId]: step })[0]).toBe("announce: rpus 2 → 3");
   });
 });
 

@@ -57,6 +57,7 @@ export function aContext({
     deletion: { kind: "goes" },
     initialState: { kind: "none" },
     final: undefined,
+    savepointUnderWay: undefined,
     notBack: undefined,
     looksLikeRename: undefined,
     now: NOW,

@@ -64,6 +64,22 @@ describe.concurrent("a Savepoint", () => {
     expect(world.flink.job(flinkJobId).state).toBe("RUNNING");
   });
 
+  it("OnDemand is taken to its end before its Job is stopped for a rescale", async () => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _ = world;
+    world.flink.holdSavepoints();
+    await world.push({ "demand.yaml": aSavepoint("demand", "{type: OnDemand, jobRef: {name: orders}}") });
+    await daemon.until("it is being taken", () => world.flink.countCalls(/^POST \/jobs\/[0-9a-f]{32}\/savepoints$/) === 1);
+    await world.push({ "orders.yaml": aJob("orders", { rpus: 4 }) });
+    await daemon.untilJob("orders", has("Rescaled", "SavepointUnderWay"));
+    expect(world.flink.countCalls(STOP)).toBe(0);
+    world.flink.releaseSavepoints();
+    await untilSavepoint(world, daemon, "demand", "Ready");
+    await daemon.untilJob("orders", (now) => isRunning(now) && now.parallelism === 4);
+    expect(world.flink.job(flinkJobId).state).toBe("FINISHED");
+    expect(world.flink.countCalls(STOP)).toBe(1);
+  });
+
   it("OnDemand that fails is Pending with the reason and is tried again", async () => {
     const { world, daemon } = await aRunningWorld();
     await using _ = world;
