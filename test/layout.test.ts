@@ -18,6 +18,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "common/clock.ts": ["clock"],
   "common/http.ts": ["network"],
   "config/read-file.ts": ["disk"],
+  "daemon/file-watch.ts": ["disk"],
   "flink/can-write.ts": ["disk"],
   "flink/file-folders.ts": ["disk"],
   "flink/multipart.ts": ["disk"],

@@ -1,12 +1,11 @@
 import { resolve } from "node:path";
 import { formatProblem } from "../common/problem.ts";
 import { countOf } from "../common/text.ts";
-import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load-config.ts";
+import { loadConfig, type LoadedConfig } from "../config/load-config.ts";
 import { paint, printLine, type Io } from "./io.ts";
 
-/** The configuration, or undefined after everything that is wrong with it was printed. */
-export async function readConfig(io: Io, path: string): Promise<Config | undefined> {
+/** The configuration and the files that it consists of, or undefined after everything that is wrong with it was printed. */
+export async function readConfig(io: Io, path: string): Promise<(LoadedConfig & { readonly kind: "loaded" }) | undefined> {
   const loaded = await loadConfig(resolve(io.folder, path), io.environment, io.stop);
   if (loaded.kind === "invalid") {
     for (const problem of loaded.problems) printLine(io.stderr, formatProblem(problem));
@@ -14,5 +13,5 @@ export async function readConfig(io: Io, path: string): Promise<Config | undefin
     return undefined;
   }
   for (const notice of loaded.notices) printLine(io.stderr, paint(io, io.stderr, "yellow", formatProblem(notice)));
-  return loaded.config;
+  return loaded;
 }

@@ -1,6 +1,10 @@
-import { createLog } from "../common/log.ts";
+import { resolve } from "node:path";
+import { createLog, type Log } from "../common/log.ts";
 import { parseDurationMs } from "../common/units.ts";
+import type { Config } from "../config/config.ts";
+import { loadConfig } from "../config/load-config.ts";
 import { runDaemon } from "../daemon/daemon.ts";
+import { runReloading } from "../daemon/reload.ts";
 import { describeJobs } from "../daemon/schedule.ts";
 import { paint, printLine, type ExitStatus, type Io } from "./io.ts";
 import { readConfig } from "./read-config.ts";
@@ -18,13 +22,22 @@ export async function run(io: Io, options: RunOptions): Promise<ExitStatus> {
     printLine(io.stderr, `--timeout must be a duration like 90s or 10m, found "${options.timeout}"`);
     return 2;
   }
-  const config = await readConfig(io, options.config);
-  if (config === undefined) return 2;
-  const log = createLog({ level: config.log.level, people: io.stderr.isTTY === true, stream: io.stderr });
+  const first = await readConfig(io, options.config);
+  if (first === undefined) return 2;
+  const logOf = ({ config }: { readonly config: Config }): Log =>
+    createLog({ level: config.log.level, people: io.stderr.isTTY === true, stream: io.stderr });
+  const { config } = first;
+  const log = logOf(first);
   log.info({ instance: config.instance, branch: config.repository.branch, once: options.once }, "penstock starts");
-  const end = await runDaemon({ config, clock: io.clock, log, stop: io.stop, ...(options.once ? { once: { timeoutMs } } : {}) });
+  const common = { clock: io.clock, stop: io.stop };
+  if (!options.once) {
+    const load = async (signal: AbortSignal) => loadConfig(resolve(io.folder, options.config), io.environment, signal);
+    await runReloading({ ...common, first, load, createLog: logOf });
+    log.info("penstock ends");
+    return 0;
+  }
+  const end = await runDaemon({ ...common, config, log, once: { timeoutMs } });
   log.info("penstock ends");
-  if (!options.once) return 0;
   for (const line of end.trouble) printLine(io.stdout, line);
   const sum = end.lastPass?.kind === "done" ? describeJobs(end.lastPass) : "nothing was decided";
   printLine(

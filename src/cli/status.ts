@@ -28,8 +28,9 @@ interface StatusRead {
 
 /** The status branch for a person, or one resource of it by name. Says how old it is and whether a newer commit waits. */
 export async function status(io: Io, name: string | undefined, options: StatusOptions): Promise<ExitStatus> {
-  const config = await readConfig(io, options.config);
-  if (config === undefined) return 2;
+  const loaded = await readConfig(io, options.config);
+  if (loaded === undefined) return 2;
+  const { config } = loaded;
   let read: StatusRead;
   try {
     read = await readStatus(config, io);

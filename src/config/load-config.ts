@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import { sha256Hex } from "../common/hash.ts";
 import { type Problem, sortProblems } from "../common/problem.ts";
 import { oneLine } from "../common/text.ts";
 import { parseYamlFile, type YamlDocument } from "../common/yaml-file.ts";
@@ -18,6 +19,8 @@ export type LoadedConfig =
       readonly config: Config;
       /** What the operator should know although nothing is wrong: options that are accepted but not yet acted on. */
       readonly notices: readonly Problem[];
+      /** The same for the same settings and contents, whatever the comments: whether a change of a file is one of the configuration. */
+      readonly fingerprint: string;
       /** The configuration and every file that it names, with absolute paths. */
       readonly files: readonly string[];
     }
@@ -59,6 +62,7 @@ export async function loadConfig(path: string, environment: Environment, signal?
     kind: "loaded",
     config: buildConfig(validated.settings, read.contents, surroundings),
     notices: validated.notices,
+    fingerprint: sha256Hex(JSON.stringify([validated.settings, [...read.contents]])),
     files,
   };
 }

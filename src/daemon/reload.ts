@@ -1,0 +1,76 @@
+import { formatProblem } from "../common/problem.ts";
+import type { Log } from "../common/log.ts";
+import type { LoadedConfig } from "../config/load-config.ts";
+import { FileWatch } from "./file-watch.ts";
+import { runDaemon, type DaemonEnd, type DaemonOptions } from "./daemon.ts";
+import { Wake } from "./wake.ts";
+
+type Loaded = LoadedConfig & { readonly kind: "loaded" };
+
+export interface ReloadOptions extends Omit<DaemonOptions, "config" | "log" | "once"> {
+  readonly first: Loaded;
+  readonly load: (signal: AbortSignal) => Promise<LoadedConfig>;
+  /** The configuration says how much is logged. */
+  readonly createLog: (loaded: Loaded) => Log;
+}
+
+/** Some file systems report no changes; then they are found by looking. */
+const LOOK_MS = 60_000;
+
+/**
+ * The daemon, which is begun anew with each valid change of its configuration or of a file that this names; an invalid one is reported and
+ * the old configuration stays in force. What was under way is gone on with as after any restart, so nothing is lost by a change.
+ */
+export async function runReloading(options: ReloadOptions): Promise<DaemonEnd> {
+  let current = options.first;
+  for (;;) {
+    const log = options.createLog(current);
+    const over = new AbortController();
+    const stop = AbortSignal.any([options.stop, over.signal]);
+    const change = untilChanged(current, log, stop, options.load).finally(() => over.abort());
+    const end = await runDaemon({ ...options, config: current.config, log, stop }).finally(() => over.abort());
+    const next = await change;
+    if (next === undefined || options.stop.aborted) return end;
+    current = next;
+    for (const notice of current.notices) log.warn({ because: formatProblem(notice) }, "an option is not acted on");
+    log.info("the configuration has changed, and the new one is in force");
+  }
+}
+
+/** The next valid configuration that is another one; undefined when it is stopped before there is one. */
+async function untilChanged(
+  current: Loaded,
+  log: Log,
+  stop: AbortSignal,
+  load: ReloadOptions["load"],
+): Promise<Loaded | undefined> {
+  const wake = new Wake();
+  const files = new FileWatch(() => wake.wake(), log);
+  try {
+    let loaded: LoadedConfig = current;
+    let reported = "";
+    while (!stop.aborted) {
+      await files.follow(loaded.files);
+      loaded = await load(stop); // after they are watched: a change before that would go unseen
+      if (loaded.kind === "loaded" && loaded.fingerprint !== current.fingerprint) return loaded;
+      reported = report(loaded, reported, log);
+      await wake.wait(LOOK_MS, stop);
+    }
+    return undefined;
+  } catch (error) {
+    if (stop.aborted) return undefined;
+    throw error;
+  } finally {
+    await files.close();
+  }
+}
+
+/** Each state of affairs is said once. */
+function report(loaded: LoadedConfig, reported: string, log: Log): string {
+  const problems = loaded.kind === "invalid" ? loaded.problems.map(formatProblem) : [];
+  const said = problems.join("\n");
+  if (said === reported) return said;
+  if (said === "") log.info("the configuration is valid again, and as before");
+  else log.error({ problems }, "the changed configuration is invalid; the old one stays in force");
+  return said;
+}
