@@ -1,4 +1,5 @@
 import { messageOf } from "../common/errors.ts";
+import { isLfsPointer } from "../common/lfs-pointer.ts";
 import { formatSize } from "../common/units.ts";
 import type { BlobContent } from "../git/manifest-repository.ts";
 import { ArtifactError } from "./artifact-error.ts";
@@ -34,11 +35,4 @@ export async function readJarBlob(
     throw new ArtifactError("LfsPointer", message);
   }
   return read.content;
-}
-
-function isLfsPointer(bytes: Uint8Array): boolean {
-  if (bytes.byteLength > 1024) return false;
-  return /^version https:\/\/git-lfs\.github\.com\/spec\/v\d+\r?\n(?:.*\n)*oid sha256:[0-9a-f]{64}/.test(
-    Buffer.from(bytes).toString("latin1"),
-  );
 }

@@ -62,13 +62,3 @@ export function parseTrailers(message: string): ReadonlyMap<string, readonly str
   }
   return trailers;
 }
-
-/** What a Git LFS pointer stands for, or undefined when `content` is none: then the repository holds only this text, not the file. */
-export function isLfsPointer(content: Uint8Array): { readonly oid: string; readonly size: number } | undefined {
-  if (content.byteLength > 1024) return undefined;
-  const text = Buffer.from(content).toString("utf8");
-  if (!text.startsWith("version https://git-lfs.github.com/spec/v1\n")) return undefined;
-  const oid = /^oid sha256:([0-9a-f]{64})$/m.exec(text)?.[1];
-  const size = /^size (\d{1,15})$/m.exec(text)?.[1];
-  return oid === undefined || size === undefined ? undefined : { oid, size: Number(size) };
-}

@@ -1,3 +1,4 @@
+import { isLfsPointer } from "../common/lfs-pointer.ts";
 import type { Position, Problem } from "../common/problem.ts";
 import { parseYamlFile, type YamlDocument } from "../common/yaml-file.ts";
 import { buildManifest } from "./build-manifest.ts";
@@ -32,8 +33,7 @@ export interface ParsedFile {
 
 /** Parses every document of one file. Never throws for what is in it; foreign documents and their problems are left out. */
 export function parseManifestFile(file: ManifestFile): ParsedFile {
-  const pointer = lfsPointerProblem(file);
-  if (pointer !== undefined) return unreadableFile([pointer]);
+  if (isLfsPointer(file.content)) return unreadableFile([otherEntryProblem(file.path, "lfs-pointer")]);
   const yaml = parseYamlFile(file.path, file.content);
   const ofDocuments = yaml.documents.map((document) => parseDocument(document, file));
   // What belongs to no document: a file that is too large, in another encoding, or cut off after many documents.
@@ -74,11 +74,4 @@ function parseDocument(document: YamlDocument, { path, blob }: ManifestFile): Pa
     default:
       return identified satisfies never;
   }
-}
-
-const LFS_POINTER = "version https://git-lfs.github.com/spec/";
-
-function lfsPointerProblem({ path, content }: ManifestFile): Problem | undefined {
-  const start = new TextDecoder().decode(content.subarray(0, LFS_POINTER.length));
-  return start === LFS_POINTER ? otherEntryProblem(path, "lfs-pointer") : undefined;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isLfsPointer, parseCommit, parseTrailers } from "../../src/git/commit.ts";
+import { parseCommit, parseTrailers } from "../../src/git/commit.ts";
 
 describe("parseTrailers", () => {
   it.each([
@@ -21,21 +21,6 @@ describe("parseTrailers", () => {
   ])("finds none in %j", (message) => {
     expect(Object.fromEntries(parseTrailers(message))).toEqual({});
   });
-});
-
-describe("isLfsPointer", () => {
-  const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"a".repeat(64)}\nsize 12345\n`;
-
-  it("reads a pointer", () => {
-    expect(isLfsPointer(Buffer.from(pointer))).toEqual({ oid: "a".repeat(64), size: 12_345 });
-  });
-
-  it.each([["kind: Job\n"], [pointer.replace("sha256", "md5")], [pointer + "#".repeat(1024)], [""]])(
-    "is not fooled by %j",
-    (text) => {
-      expect(isLfsPointer(Buffer.from(text))).toBeUndefined();
-    },
-  );
 });
 
 describe("parseCommit", () => {
