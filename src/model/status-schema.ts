@@ -7,6 +7,12 @@ import type { RecordKind } from "./status.ts";
  */
 
 const text: JsonSchema = { type: "string" };
+const filled: JsonSchema = { type: "string", minLength: 1 };
+const time: JsonSchema = {
+  type: "string",
+  pattern: "^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?Z$",
+  examples: ["2026-11-22T12:00:00Z"],
+};
 const whole: JsonSchema = { type: "integer", minimum: 0 };
 const textMap: JsonSchema = { type: "object", additionalProperties: text };
 const list = (items: JsonSchema): JsonSchema => ({ type: "array", items });
@@ -58,29 +64,51 @@ const SAVEPOINT_SPEC = fields(
   ["finalOptions", "jobRef", "uri"],
 );
 
-const startIntent = { attempt: whole, flinkJobId: text, cluster, rpus: whole };
-/** One shape for all kinds, since a file is checked before its kind is known. What only some kinds have is optional here. */
-const OPERATION = fields(
-  {
-    kind: word("start", "stop", "cancel", "rescale"),
-    purpose: word("rescale", "migrate", "suspend", "final", "delete"),
-    attempt: whole,
-    flinkJobId: text,
-    cluster,
-    rpus: whole,
-    run: whole,
-    restoreFrom: restorePoint,
-    triggerId: text,
-    targetDirectory: text,
-    next: fields(startIntent),
-    savepoint: text,
-    drain: { type: "boolean" },
-    announcedAt: text,
-  },
-  ["purpose", "attempt", "rpus", "run", "restoreFrom", "triggerId", "targetDirectory", "next", "savepoint", "drain"],
-);
+const startIntent = { attempt: whole, flinkJobId: filled, cluster, rpus: whole };
+/** Where a field has one of these words, the rest has to be so as well. */
+const where = (field: string, words: readonly string[], then: JsonSchema): JsonSchema => ({
+  if: { properties: { [field]: { enum: words } }, required: [field] },
+  // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema
+  then,
+});
 
-const JOB_STATUS = fields(
+/** The write-ahead record of a Job's step: all fields in the order in which they are written, and what each kind cannot do without. */
+const OPERATION: JsonSchema = {
+  ...fields(
+    {
+      kind: word("start", "stop", "cancel", "rescale"),
+      purpose: word("rescale", "migrate", "suspend", "final", "delete"),
+      attempt: whole,
+      flinkJobId: filled,
+      cluster,
+      rpus: whole,
+      run: whole,
+      restoreFrom: restorePoint,
+      triggerId: filled,
+      targetDirectory: filled,
+      next: fields(startIntent),
+      savepoint: filled,
+      drain: { type: "boolean" },
+      announcedAt: time,
+    },
+    ["purpose", "attempt", "rpus", "run", "restoreFrom", "triggerId", "targetDirectory", "next", "savepoint", "drain"],
+  ),
+  allOf: [
+    where("kind", ["start"], { required: ["attempt", "rpus", "run"] }),
+    where("kind", ["stop"], { required: ["purpose", "triggerId", "targetDirectory"] }),
+    where("kind", ["rescale"], { required: ["rpus"] }),
+    where("purpose", ["rescale", "migrate"], { required: ["next"] }),
+    where("purpose", ["final"], { required: ["savepoint"] }),
+  ],
+};
+
+const SAVEPOINT_OPERATION: JsonSchema = {
+  ...fields({ kind: word("take", "dispose"), triggerId: filled, cluster, flinkJobId: text, uri: filled, announcedAt: time }),
+  // What is disposed of may have been taken by somebody else.
+  allOf: [where("kind", ["take"], { properties: { flinkJobId: filled } })],
+};
+
+const JOB_STATUS_FIELDS = fields(
   {
     phase: word("Pending", "Ready", "Deleting"),
     flinkJobState: word("", "Initializing", "Created", "Running", "Failing", "Rescaling", "Restarting", "Finished", "Cancelled"),
@@ -128,6 +156,9 @@ const JOB_STATUS = fields(
   ],
 );
 
+/** A Flink job that nobody knows the cluster of cannot be looked for. */
+const JOB_STATUS: JsonSchema = { ...JOB_STATUS_FIELDS, dependentRequired: { flinkJobId: ["cluster"] } };
+
 const ARTIFACT_STATUS = fields(
   {
     phase: word("Pending", "Downloading", "Ready", "Deleting"),
@@ -147,14 +178,7 @@ const SAVEPOINT_STATUS = fields(
     uri: text,
     flinkJobId: text,
     cluster,
-    operation: fields({
-      kind: word("take", "dispose"),
-      triggerId: text,
-      cluster,
-      flinkJobId: text,
-      uri: text,
-      announcedAt: text,
-    }),
+    operation: SAVEPOINT_OPERATION,
     source,
     conditions,
     history,

@@ -114,6 +114,20 @@ const operations: readonly Operation[] = [
   { kind: "cancel", ...stopped },
   { kind: "rescale", ...stopped, rpus: 7 },
 ];
+const aStop = { kind: "stop", ...stopped, triggerId: "7", targetDirectory: "s3://b/1" } as const;
+const intent = { attempt: 3, flinkJobId: "2e5", cluster, rpus: 7 };
+const restoreFrom = { kind: "Savepoint", uri: "s3://b/sp" } as const;
+/** With all that may stand in each. */
+const everyOperation = {
+  start: { kind: "start", attempt: 2, cluster, flinkJobId: "1e5", rpus: 5, run: 2, restoreFrom, announcedAt: TIME },
+  rescale: { kind: "rescale", ...stopped, rpus: 7 },
+  cancel: { kind: "cancel", ...stopped },
+  "rescaling stop": { ...aStop, purpose: "rescale", next: intent },
+  "migrating stop": { ...aStop, purpose: "migrate", next: intent },
+  "suspending stop": { ...aStop, purpose: "suspend" },
+  "deleting stop": { ...aStop, purpose: "delete" },
+  "final stop": { ...aStop, purpose: "final", savepoint: "1.0", drain: true },
+} as const satisfies Readonly<Record<string, Operation>>;
 const lastSavepoint = { uri: "s3://b/sp", takenAt: TIME, flinkJobId: "1e5", reason: "Suspend" } as const;
 const aTake = { kind: "take", triggerId: "0777", cluster, flinkJobId: "1e5", uri: "s3://b/sp", announcedAt: TIME } as const;
 
@@ -386,6 +400,46 @@ describe("a status document", () => {
     ],
   ])("with %s is a problem", (_, text, problem) => {
     expect(problemOf(text)).toBe(problem);
+  });
+
+  it.each([
+    ["start", ["kind", "attempt", "flinkJobId", "cluster", "rpus", "run", "announcedAt"]],
+    ["rescale", ["kind", "flinkJobId", "cluster", "rpus", "announcedAt"]],
+    ["cancel", ["kind", "flinkJobId", "cluster", "announcedAt"]],
+    ["rescaling stop", ["kind", "purpose", "flinkJobId", "cluster", "triggerId", "targetDirectory", "next", "announcedAt"]],
+    ["migrating stop", ["kind", "purpose", "flinkJobId", "cluster", "triggerId", "targetDirectory", "next", "announcedAt"]],
+    ["suspending stop", ["kind", "purpose", "flinkJobId", "cluster", "triggerId", "targetDirectory", "announcedAt"]],
+    ["deleting stop", ["kind", "purpose", "flinkJobId", "cluster", "triggerId", "targetDirectory", "announcedAt"]],
+    ["final stop", ["kind", "purpose", "flinkJobId", "cluster", "triggerId", "targetDirectory", "savepoint", "announcedAt"]],
+  ] as const)("of a %s is a problem unless everything is there that is acted on", (kind, needed) => {
+    const operation = everyOperation[kind];
+    expect(roundTrip(aJob({}, { operation }))).toEqual(aJob({}, { operation }));
+    for (const field of Object.keys(operation)) {
+      const lacking = Object.fromEntries(Object.entries(operation).filter(([name]) => name !== field)) as unknown as Operation;
+      const problem = roundTrip(aJob({}, { operation: lacking }));
+      if ((needed as readonly string[]).includes(field))
+        expect(problem).toMatch(`missing field status.operation.${field}; add it`);
+      else expect(problem).toEqual(aJob({}, { operation: lacking }));
+    }
+  });
+
+  it.each([
+    ["a take of no job", { ...aTake, flinkJobId: "" }, 'status.operation.flinkJobId must be text that is not empty, found ""'],
+    ["a take without a place", { ...aTake, uri: "" }, 'status.operation.uri must be text that is not empty, found ""'],
+    ["a disposal of what somebody else took", { ...aTake, kind: "dispose", flinkJobId: "" }, undefined],
+    [
+      "a time that is none",
+      { ...aTake, announcedAt: "yesterday" },
+      'status.operation.announcedAt must be text such as 2026-11-22T12:00:00Z, found "yesterday"',
+    ],
+  ] as const)("of a Savepoint with %s is looked at by its kind", (_, operation, problem) => {
+    const record: SavepointRecord = { ...aSavepoint, status: { ...aSavepoint.status, operation } };
+    if (problem === undefined) expect(roundTrip(record)).toEqual(record);
+    else expect(roundTrip(record)).toMatch(problem);
+  });
+
+  it("of a Flink job on no cluster is a problem", () => {
+    expect(roundTrip(aJob({}, { flinkJobId: "1e5" }))).toMatch("missing field status.cluster; add it");
   });
 
   it("never throws, wherever it is cut", () => {
