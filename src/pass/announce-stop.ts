@@ -6,7 +6,7 @@ import { isSpecOf } from "./acceptance.ts";
 import { buildSubmission } from "./build-submission.ts";
 import type { JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
-import { head, leave, nextIntent, rescaled, type JobContext } from "./job-context.ts";
+import { head, leave, nextIntent, notYet, type JobContext } from "./job-context.ts";
 import type { JobSeen } from "./observed.ts";
 
 /** What follows the stop, or whom it is for. */
@@ -31,20 +31,20 @@ export function announceStop(
   const { cluster, job: live } = seen;
   const { savepointUnderWay } = context;
   if (savepointUnderWay !== undefined)
-    return leave(job, `${because} waits until Savepoint ${savepointUnderWay} is taken`, rescaled("SavepointUnderWay"));
+    return leave(job, `${because} waits until Savepoint ${savepointUnderWay} is taken`, notYet(purpose, "SavepointUnderWay"));
   const dir = cluster.savepointsDir ?? cluster.checkpointsDir;
   if (dir === undefined) {
     return leave(
       job,
       `${because} needs a savepoint directory: set state.savepoints.dir on ${cluster.name}, or savepointsDir in the configuration`,
-      rescaled("NoSavepointDirectory"),
+      notYet(purpose, "NoSavepointDirectory"),
     );
   }
   if (cluster.savepointsRefused !== undefined)
     return leave(
       job,
       `${because} waits: a savepoint cannot be written: ${cluster.savepointsRefused}`,
-      rescaled("SavepointsRefused"),
+      notYet(purpose, "SavepointsRefused"),
     );
   const triggerId = sha256Hex(`${live.flinkJobId} ${purpose} ${context.now}`).slice(0, 32);
   const base: StopOperation = {
@@ -65,12 +65,12 @@ export function announceStop(
     return leave(
       job,
       `${because} waits: the spec that the job runs with was lost with the status branch`,
-      rescaled("SpecUnknown"),
+      notYet(purpose, "SpecUnknown"),
     );
   const bytes = context.announcedArtifact;
-  if (bytes.kind === "not-ready") return leave(job, `${because} waits: ${bytes.because}`, rescaled(bytes.reason));
+  if (bytes.kind === "not-ready") return leave(job, `${because} waits: ${bytes.because}`, notYet(purpose, bytes.reason));
   if (!after.cluster.webSubmit)
-    return leave(job, `${because} waits: ${after.cluster.name} does not accept jars`, rescaled("SubmissionDisabled"));
+    return leave(job, `${because} waits: ${after.cluster.name} does not accept jars`, notYet(purpose, "SubmissionDisabled"));
   const operation: StopOperation = { ...base, next: nextIntent(job, record.spec, after.rpus, after.cluster, context) };
   const next = buildSubmission(job, record.spec, operation.next!, bytes.frozen, after.cluster); // set in the line above
   return { ...head(job), kind: "announce", because, work: { kind: "stop", operation, next } };

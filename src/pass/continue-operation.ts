@@ -15,7 +15,7 @@ import { bury, buryWithNewest } from "./decide-deleted.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import { continueStart, decideNotListed, settleStarted } from "./decide-start.ts";
 import type { DesiredJob } from "./desired.ts";
-import { awaitOutcome, head, nextIntent, type JobContext } from "./job-context.ts";
+import { awaitOutcome, head, nextIntent, notYet, type JobContext } from "./job-context.ts";
 import { findJob } from "./observed.ts";
 import type { StepSeen, SubmissionSeen } from "./submissions.ts";
 
@@ -230,6 +230,6 @@ function abandon(job: DesiredJob, block: Block | undefined, because: string): Jo
 }
 
 function blockOf(operation: StopOperation | CancelOperation | RescaleOperation, reason: string): Block {
-  const isDeletion = operation.kind === "cancel" || (operation.kind === "stop" && operation.purpose === "delete");
-  return { condition: isDeletion ? "Deleted" : "Rescaled", reason };
+  if (operation.kind === "stop") return notYet(operation.purpose, reason);
+  return notYet(operation.kind === "cancel" ? "delete" : "rescale", reason);
 }

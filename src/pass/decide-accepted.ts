@@ -20,8 +20,8 @@ import {
   lineagePrefix,
   lookAgain,
   nextIntent,
+  notYet,
   overQuota,
-  rescaled,
   wait,
   type JobContext,
 } from "./job-context.ts";
@@ -68,22 +68,24 @@ function decideLive(job: DesiredJob, record: JobRecord, seen: Listed, rpus: numb
   if (rpus === requested) return decideUpdate(job, record, seen, rpus, context);
   const because = rpus === 0 ? "rpus 0 suspends it" : `rpus ${requested} → ${rpus}`;
   // Flink refuses a savepoint while tasks are restarting, so an unhealthy job waits instead of losing its state.
-  if (!isHealthy(seen.job)) return leave(job, `${because} waits until all tasks are running`, rescaled("NotHealthy"));
+  const purpose = rpus === 0 ? "suspend" : "rescale";
+  if (!isHealthy(seen.job)) return leave(job, `${because} waits until all tasks are running`, notYet(purpose, "NotHealthy"));
   const failed = record.status.rescaleFailed;
-  if (failed?.rpus === rpus) return leave(job, `${because} was tried and undone: ${failed.because}`, rescaled("NextStartFailed"));
+  if (failed?.rpus === rpus)
+    return leave(job, `${because} was tried and undone: ${failed.because}`, notYet("rescale", "NextStartFailed"));
   const last = context.observed.steps.get(seen.job.flinkJobId);
   if (last?.kind === "not-done" && context.now < last.retryAtMs)
-    return leave(job, `${because} is tried again: ${last.because}`, rescaled("NotDone"));
+    return leave(job, `${because} is tried again: ${last.because}`, notYet(purpose, "NotDone"));
   if (rpus === 0) return announceStop(job, record, seen, "suspend", because, context);
   const tooMany = rpus > requested ? overQuota(context, job, rpus) : undefined;
-  if (tooMany !== undefined) return leave(job, `${because} waits: ${tooMany}`, rescaled("QuotaExceeded"));
+  if (tooMany !== undefined) return leave(job, `${because} waits: ${tooMany}`, notYet("rescale", "QuotaExceeded"));
   const canInPlace = seen.cluster.inPlaceRescale && (seen.job.detail?.checkpoints.completed ?? 0) > 0;
   if (canInPlace && !(last?.kind === "not-done")) return announceRescale(job, seen, rpus, requested, because, context);
   const slots = context.slots.get(clusterKey(seen.cluster)) ?? 0;
   const missing = slotsNeeded(seen, requested, rpus) - slots;
   if (missing > 0) {
     const more = `${because} needs ${countOf(slotsNeeded(seen, requested, rpus), "more slot")}, ${slots} of ${seen.cluster.slots.total} free in ${seen.cluster.name}`;
-    return leave(job, more, rescaled("NotEnoughSlots"));
+    return leave(job, more, notYet("rescale", "NotEnoughSlots"));
   }
   return announceStop(job, record, seen, "rescale", because, context, { next: { rpus, cluster: seen.cluster } });
 }
@@ -94,17 +96,21 @@ function decideUpdate(job: DesiredJob, record: JobRecord, seen: Listed, rpus: nu
   if (target === undefined) return leave(job, "it already matches Git");
   const why = seen.cluster.draining ? `${seen.cluster.name} drains` : `${target.name} has the newer Flink ${target.flinkVersion}`;
   if (context.policy.runtimeUpdates === "manual")
-    return leave(job, `${why}; policy.runtimeUpdates is manual, so it stays`, upToDate("UpdateAvailable"));
+    return leave(job, `${why}; policy.runtimeUpdates is manual, so it stays`, notYet("migrate", "UpdateAvailable"));
   if (!context.mayMigrate || !isHealthy(seen.job))
-    return leave(job, `${why}; it moves when its turn comes`, upToDate("UpdateWaits"));
+    return leave(job, `${why}; it moves when its turn comes`, notYet("migrate", "UpdateWaits"));
   const free = context.slots.get(clusterKey(target)) ?? 0;
   if (free < rpus)
-    return leave(job, `${why}; it moves when ${target.name} has ${countOf(rpus, "free slot")}`, upToDate("UpdateWaits"));
+    return leave(job, `${why}; it moves when ${target.name} has ${countOf(rpus, "free slot")}`, notYet("migrate", "UpdateWaits"));
   const last = context.observed.steps.get(seen.job.flinkJobId);
   if (last?.kind === "not-done" && context.now < last.retryAtMs)
-    return leave(job, `${why}; tried again: ${last.because}`, upToDate("UpdateWaits"));
+    return leave(job, `${why}; tried again: ${last.because}`, notYet("migrate", "UpdateWaits"));
   if (record.status.rescaleFailed?.rpus === rpus)
-    return leave(job, `${why}; moving it was tried and undone: ${record.status.rescaleFailed.because}`, upToDate("UpdateFailed"));
+    return leave(
+      job,
+      `${why}; moving it was tried and undone: ${record.status.rescaleFailed.because}`,
+      notYet("migrate", "UpdateFailed"),
+    );
   return announceStop(job, record, seen, "migrate", `${why}, so it moves there`, context, { next: { rpus, cluster: target } });
 }
 
@@ -122,10 +128,6 @@ function findUpdate(
     .filter((cluster) => cluster.checkpointsDir === here.checkpointsDir && cluster.savepointsDir === here.savepointsDir)
     .filter((cluster) => here.draining || compareClusterVersions(cluster.flinkVersion, here.flinkVersion) > 0)
     .toSorted((a, b) => compareClusterVersions(b.flinkVersion, a.flinkVersion) || compareText(a.name, b.name))[0];
-}
-
-function upToDate(reason: string): Block {
-  return { condition: "UpToDate", reason };
 }
 
 /** What a job really holds may be more than its rpus, where it has slot sharing groups: then it grows in proportion. */
@@ -171,10 +173,10 @@ function decideFinal(
       : undefined;
   if (seen.kind === "unseen") return undefined;
   if (seen.kind === "listed" && !hasEnded(seen.job)) {
-    if (!isHealthy(seen.job)) return leave(job, `${because} as soon as all its tasks are running`, finalBlock("NotHealthy"));
+    if (!isHealthy(seen.job)) return leave(job, `${because} as soon as all its tasks are running`, notYet("final", "NotHealthy"));
     const last = context.observed.steps.get(seen.job.flinkJobId);
     if (last?.kind === "not-done" && context.now < last.retryAtMs)
-      return leave(job, `${because}; tried again: ${last.because}`, finalBlock("SavepointFailed"));
+      return leave(job, `${because}; tried again: ${last.because}`, notYet("final", "SavepointFailed"));
     return announceStop(job, record, seen, "final", because, context, { savepoint: final.name, drain: final.drain });
   }
   const suspendedAt = record.status.suspended === true ? record.status.lastSavepoint : undefined;
@@ -182,16 +184,12 @@ function decideFinal(
   const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
   if (choice.kind === "from") return finalize(job, final, choice.point.uri);
   if (choice.kind === "looking") return lookAgain(job, `${because}, and it does not run; looking for its newest restore point`);
-  return leave(job, `${because}, and it does not run; ${choice.because}`, finalBlock("RestorePointUnknown"));
+  return leave(job, `${because}, and it does not run; ${choice.because}`, notYet("final", "RestorePointUnknown"));
 }
 
 function finalize(job: DesiredJob, final: FinalRequest, uri: string): JobDecision {
   const because = `the Final Savepoint ${final.name} is its newest restore point, since it does not run`;
   return { ...head(job), kind: "settle", because, settlement: { kind: "finalized", savepoint: final.name, uri, drained: false } };
-}
-
-function finalBlock(reason: string): Block {
-  return { condition: "Rescaled", reason };
 }
 
 /** Stopped for good by a Final Savepoint; it comes back only when the upgrade that asked for it was reverted as a whole. */

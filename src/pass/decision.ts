@@ -24,7 +24,16 @@ interface DecisionBase {
 
 /** What keeps a resource from going on; becomes a condition with status False. */
 export interface Block {
-  readonly condition: "Placed" | "Started" | "Available" | "Restored" | "Rescaled" | "Deleted" | "UpToDate";
+  readonly condition:
+    | "Placed"
+    | "Started"
+    | "Available"
+    | "Restored"
+    | "Rescaled"
+    | "Suspended"
+    | "Finalized"
+    | "UpToDate"
+    | "Deleted";
   readonly reason: string;
 }
 

@@ -3,7 +3,7 @@ import type { PolicyConfig } from "../config/config.ts";
 import { flinkJobId, instanceDigits, isOurs, parseFlinkJobId, resourceDigits } from "../model/flink-job-id.ts";
 import type { JobSpec } from "../model/manifest.ts";
 import type { ResourceId } from "../model/resource.ts";
-import type { Operation, StartIntent } from "../model/status.ts";
+import type { Operation, StartIntent, StopPurpose } from "../model/status.ts";
 import type { ArtifactForJob } from "./artifact-for-job.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
@@ -152,6 +152,16 @@ export function started(reason: string): Block {
   return { condition: "Started", reason };
 }
 
-export function rescaled(reason: string): Block {
-  return { condition: "Rescaled", reason };
+/** What a stop is for is what its waiting is told under. */
+const CONDITION_OF_STOP = {
+  rescale: "Rescaled",
+  migrate: "UpToDate",
+  suspend: "Suspended",
+  final: "Finalized",
+  delete: "Deleted",
+} as const satisfies Readonly<Record<StopPurpose, Block["condition"]>>;
+
+/** Why a step on a job that runs waits, or came to nothing. */
+export function notYet(purpose: StopPurpose, reason: string): Block {
+  return { condition: CONDITION_OF_STOP[purpose], reason };
 }

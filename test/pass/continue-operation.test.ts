@@ -105,9 +105,15 @@ describe("a stop that was announced", () => {
     ["was overtaken by another end", { step: { kind: "ended", because: "it failed" } }, "settle abandoned"],
     ["is known of an earlier one only", { step: STOPPED, oldStep: true }, "resume stop"],
   ] as const)("%s", (_, situation, told) => {
-    for (const purpose of ["rescale", "migrate", "suspend", "final"] as const)
-      expect(toldBy(decide(aStop(purpose), situation))).toBe(told);
-    expect(toldBy(decide(aStop("delete"), situation))).toBe(told.replace("Rescaled", "Deleted"));
+    const conditions = {
+      rescale: "Rescaled",
+      migrate: "UpToDate",
+      suspend: "Suspended",
+      final: "Finalized",
+      delete: "Deleted",
+    } as const;
+    for (const purpose of PURPOSES)
+      expect(toldBy(decide(aStop(purpose), situation))).toBe(told.replace("Rescaled", conditions[purpose]));
   });
 
   it("settles what it was for when the savepoint is there", () => {

@@ -242,7 +242,7 @@ describe("rpus 0", () => {
   });
 
   it("waits for a job that is not healthy: it would lose its state", () => {
-    expect(toldBy(decide({ manifest: withRpus(0), live: RESTARTING }))).toBe("leave Rescaled NotHealthy");
+    expect(toldBy(decide({ manifest: withRpus(0), live: RESTARTING }))).toBe("leave Suspended NotHealthy");
   });
 
   it("keeps a job down that failed meanwhile, and keeps its state", () => {
@@ -548,16 +548,16 @@ describe("a Final Savepoint", () => {
   });
 
   it.each([
-    ["is not healthy", { live: RESTARTING }, "leave Rescaled NotHealthy"],
+    ["is not healthy", { live: RESTARTING }, "leave Finalized NotHealthy"],
     [
       "could not write its savepoint a moment ago",
       { step: { ...NOT_DONE, retryAtMs: NOW + 1 } },
-      "leave Rescaled SavepointFailed",
+      "leave Finalized SavepointFailed",
     ],
     [
       "has no savepoint directory",
       { cluster: { savepointsDir: undefined, checkpointsDir: undefined } },
-      "leave Rescaled NoSavepointDirectory",
+      "leave Finalized NoSavepointDirectory",
     ],
   ] as const)("waits while its Job %s", (_, situation, told) => {
     expect(toldBy(decide({ ...situation, final }))).toBe(told);
@@ -575,8 +575,8 @@ describe("a Final Savepoint", () => {
 
   it.each([
     ["is not listed yet", {}, "leave"],
-    ["is missing", { restorePoints: listed() }, "leave Rescaled RestorePointUnknown"],
-    ["cannot be listed", { restorePoints: cannotTell("no") }, "leave Rescaled RestorePointUnknown"],
+    ["is missing", { restorePoints: listed() }, "leave Finalized RestorePointUnknown"],
+    ["cannot be listed", { restorePoints: cannotTell("no") }, "leave Finalized RestorePointUnknown"],
   ])("waits when the restore point of a Job that does not run %s", (_, cluster, told) => {
     const status = { checkpointed: anAttempt(1) };
     expect(toldBy(decide({ final, status, live: { state: "FAILED", detail: "unknown" }, cluster }))).toBe(told);
