@@ -43,6 +43,16 @@ export function cappedParallelism(job: { readonly vertices: readonly Vertex[] },
   return Math.max(1, ...job.vertices.map((vertex) => capOf(vertex, to)));
 }
 
+/**
+ * The parallelism that the job can be started with at most from its own state: state is never spread wider than the max parallelism that it
+ * was written with. Counts the vertices that follow the job's parallelism, `from`; undefined where Flink names no maximum.
+ */
+export function mostFromState(job: { readonly vertices: readonly Vertex[] }, from: number): number | undefined {
+  const followers = job.vertices.filter(({ parallelism }) => parallelism === from);
+  const bounds = followers.map(({ maxParallelism }) => maxParallelism).filter((bound) => bound > 0);
+  return bounds.length === 0 ? undefined : Math.min(...bounds);
+}
+
 /** All vertices, as Flink wants it. */
 function requirementsFor(
   vertices: readonly Vertex[],

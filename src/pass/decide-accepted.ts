@@ -3,6 +3,7 @@ import { compareText } from "../common/problem.ts";
 import { countOf } from "../common/text.ts";
 import { clusterRef, hasEnded, isHealthy, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.ts";
+import { mostFromState } from "../flink/rescale-job.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
 import type { JobRecord, RescaleOperation, StartOperation } from "../model/status.ts";
 import { isSpecOf } from "./acceptance.ts";
@@ -81,6 +82,13 @@ function decideLive(job: DesiredJob, record: JobRecord, seen: Listed, rpus: numb
   if (tooMany !== undefined) return leave(job, `${because} waits: ${tooMany}`, notYet("rescale", "QuotaExceeded"));
   const canInPlace = seen.cluster.inPlaceRescale && (seen.job.detail?.checkpoints.completed ?? 0) > 0;
   if (canInPlace && !(last?.kind === "not-done")) return announceRescale(job, seen, rpus, requested, because, context);
+  const most = seen.job.detail === undefined ? undefined : mostFromState(seen.job.detail, requested);
+  if (most !== undefined && rpus > most)
+    return leave(
+      job,
+      `${because} cannot be: its state was written with a max parallelism of ${most}; ask for at most ${countOf(most, "rpu")}`,
+      notYet("rescale", "MaxParallelism"),
+    );
   const slots = context.slots.get(clusterKey(seen.cluster)) ?? 0;
   const missing = slotsNeeded(seen, requested, rpus) - slots;
   if (missing > 0) {

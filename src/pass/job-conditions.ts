@@ -1,5 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import { hasEnded, isHealthy, type FlinkJobSeen } from "../flink/cluster-seen.ts";
+import { cappedParallelism } from "../flink/rescale-job.ts";
 import type { Condition, JobStatus, Operation } from "../model/status.ts";
 import type { Acceptance } from "./acceptance.ts";
 import type { Block } from "./decision.ts";
@@ -29,7 +30,7 @@ export function jobConditions(
   if (seen === undefined) return conditions;
   // Flink forgets ended jobs after an hour; what is finished needs no cluster any more.
   const settled = status.flinkJobState === "Finished" ? FINISHED : healthOf(seen, status.cluster.name);
-  conditions.push(underWay(status.operation) ?? settled, ...reachedOf(status));
+  conditions.push(underWay(status.operation) ?? settled, ...reachedOf(status, seen));
   if (seen.kind === "listed" && !hasEnded(seen.job)) conditions.push(...recoverableOf(seen.job));
   return conditions;
 }
@@ -114,19 +115,17 @@ function healthOf(seen: JobSeen, cluster: string): ConditionNow {
 }
 
 /** What is reached is a condition: a program may fix the parallelism of its vertices, a cluster may have too few slots. */
-function reachedOf(status: Pick<JobStatus, "requestedRpus" | "parallelism">): readonly ConditionNow[] {
+function reachedOf(status: Pick<JobStatus, "requestedRpus" | "parallelism">, seen: JobSeen): readonly ConditionNow[] {
   const { requestedRpus, parallelism } = status;
   if (parallelism === undefined || parallelism === 0 || requestedRpus === undefined) return [];
   if (parallelism === requestedRpus)
     return [{ type: "Reached", status: "True", reason: "AsRequested", message: `its largest vertex runs ${parallelism} times` }];
-  return [
-    {
-      type: "Reached",
-      status: "False",
-      reason: "OtherParallelism",
-      message: `${requestedRpus} rpus are asked for, its largest vertex runs ${parallelism} times`,
-    },
-  ];
+  const detail = seen.kind === "listed" ? seen.job.detail : undefined;
+  const isCapped = detail !== undefined && detail.vertices.length > 0 && cappedParallelism(detail, requestedRpus) === parallelism;
+  const message = `${requestedRpus} rpus are asked for, its largest vertex runs ${parallelism} times`;
+  if (isCapped)
+    return [{ type: "Reached", status: "False", reason: "MaxParallelism", message: `${message}, which is its max parallelism` }];
+  return [{ type: "Reached", status: "False", reason: "OtherParallelism", message }];
 }
 
 /** From the first minute, not only on the bad day. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cappedParallelism, rescaleInPlace } from "../../src/flink/rescale-job.ts";
+import { cappedParallelism, mostFromState, rescaleInPlace } from "../../src/flink/rescale-job.ts";
 import { anAttempt } from "../pass/builders.ts";
 import { bodies } from "../support/fake-flink-bodies.ts";
 import { aCluster, NEVER } from "./cluster-harness.ts";
@@ -81,9 +81,21 @@ describe("rescaleInPlace", () => {
   });
 });
 
-function vertex(maxParallelism: number) {
-  return { id: String(maxParallelism), parallelism: 1, maxParallelism };
+function vertex(maxParallelism: number, parallelism = 1) {
+  return { id: String(maxParallelism), parallelism, maxParallelism };
 }
+
+describe("mostFromState", () => {
+  it.each([
+    ["the max parallelism of what follows the job", [vertex(128, 2), vertex(64, 2)], 64],
+    ["not that of a vertex whose parallelism the program fixed", [vertex(128, 2), vertex(1, 1)], 128],
+    ["unknown when Flink names none", [vertex(-1, 2)], undefined],
+    ["unknown when nothing follows the job", [vertex(128, 3)], undefined],
+    ["unknown before there are vertices", [], undefined],
+  ])("is %s", (_, vertices, expected) => {
+    expect(mostFromState({ vertices }, 2)).toBe(expected);
+  });
+});
 
 describe("cappedParallelism", () => {
   it.each([

@@ -158,6 +158,12 @@ describe("a rescale", () => {
       "rpus 2 → 9 needs 14 more slots, 13 of 20 free in main",
     ],
     [
+      "its state cannot be spread so wide",
+      { live: { detail: { vertices: [{ id: "a", parallelism: 2, maxParallelism: 8 }] } } },
+      "MaxParallelism",
+      "rpus 2 → 9 cannot be: its state was written with a max parallelism of 8; ask for at most 8 rpus",
+    ],
+    [
       "the bytes are not there",
       { announcedArtifact: { kind: "not-ready", reason: "ArtifactNotReady", because: "waits for the bytes" } },
       "ArtifactNotReady",

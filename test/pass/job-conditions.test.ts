@@ -121,6 +121,20 @@ describe("the conditions of a Job that runs", () => {
     expect(conditionsOf(listed(aListedJob()), status).get("Reached")).toEqual(reached);
   });
 
+  it("tell when it can have no more", () => {
+    const vertices = [
+      { id: "a", parallelism: 1, maxParallelism: 1 },
+      { id: "b", parallelism: 128, maxParallelism: 128 },
+    ];
+    const seen = listed(aListedJob({ detail: { parallelism: 128, vertices } }));
+    expect(conditionsOf(seen, { ...READY, requestedRpus: 200, parallelism: 128 }).get("Reached")).toEqual([
+      "False",
+      "MaxParallelism",
+      "200 rpus are asked for, its largest vertex runs 128 times, which is its max parallelism",
+    ]);
+    expect(conditionsOf(seen, { ...READY, requestedRpus: 200, parallelism: 100 }).get("Reached")?.[1]).toBe("OtherParallelism");
+  });
+
   it.each([
     [
       "it takes no checkpoints",
