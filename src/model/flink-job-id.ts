@@ -33,6 +33,11 @@ export function parseFlinkJobId(flinkJobIdText: string): FlinkJobIdParts | undef
   return { instance: match[1]!, resource: match[2]!, spec: match[3]!, attempt: Number.parseInt(match[4]!, 16) };
 }
 
+/** Counted from 1; 0 for what is no Flink job id of ours. */
+export function attemptOf(flinkJobIdText: string): number {
+  return parseFlinkJobId(flinkJobIdText)?.attempt ?? 0;
+}
+
 /** Whether a Flink job was started by this instance, now or before a restart. What is not ours is never touched. */
 export function isOurs(flinkJobIdText: string, instance: string): boolean {
   return parseFlinkJobId(flinkJobIdText)?.instance === instanceDigits(instance);

@@ -108,6 +108,8 @@ const SAVEPOINT_OPERATION: JsonSchema = {
   allOf: [where("kind", ["take"], { properties: { flinkJobId: filled } })],
 };
 
+const finalized = fields({ savepoint: text, uri: text, drained: { type: "boolean" }, takenAt: time }, ["takenAt"]);
+
 const JOB_STATUS_FIELDS = fields(
   {
     phase: word("Pending", "Ready", "Deleting"),
@@ -122,15 +124,17 @@ const JOB_STATUS_FIELDS = fields(
     source,
     artifact: fields({ name: text, sha256: text, size: whole, jarOptions }),
     startedFrom: restorePoint,
+    startedEmpty: { type: "boolean" },
+    initialState: text,
     startedAt: text,
     checkpointed: text,
     restarts: whole,
     lastSavepoint: fields({ uri: text, takenAt: text, flinkJobId: text, reason: word("Rescale", "Migrate", "Suspend") }),
     rescaleFailed: fields({ rpus: whole, because: text }),
     suspended: { type: "boolean" },
-    finalized: fields({ savepoint: text, uri: text, drained: { type: "boolean" } }),
+    finalized,
     deletingSince: text,
-    deleted: fields({ at: text, restorePoint }, ["restorePoint"]),
+    deleted: fields({ at: time, restorePoint, lost: text, finalized }, ["restorePoint", "lost", "finalized"]),
     operation: OPERATION,
     conditions,
     history,
@@ -143,6 +147,8 @@ const JOB_STATUS_FIELDS = fields(
     "parallelism",
     "artifact",
     "startedFrom",
+    "startedEmpty",
+    "initialState",
     "startedAt",
     "checkpointed",
     "restarts",
@@ -176,6 +182,7 @@ const SAVEPOINT_STATUS = fields(
   {
     phase: word("Pending", "InProgress", "Ready", "Deleting"),
     uri: text,
+    takenAt: time,
     flinkJobId: text,
     cluster,
     operation: SAVEPOINT_OPERATION,
@@ -183,7 +190,7 @@ const SAVEPOINT_STATUS = fields(
     conditions,
     history,
   },
-  ["uri", "flinkJobId", "cluster", "operation"],
+  ["uri", "takenAt", "flinkJobId", "cluster", "operation"],
 );
 
 const SPECS: Readonly<Record<RecordKind, JsonSchema>> = { Job: JOB_SPEC, Artifact: ARTIFACT_SPEC, Savepoint: SAVEPOINT_SPEC };

@@ -123,6 +123,24 @@ export interface LastSavepoint {
   readonly reason: "Rescale" | "Migrate" | "Suspend";
 }
 
+export interface Finalized {
+  /** The Savepoint's name. */
+  readonly savepoint: string;
+  readonly uri: string;
+  readonly drained: boolean;
+  /** The state in it is not older than this; not known for every one. */
+  readonly takenAt?: string;
+}
+
+export interface Tombstone {
+  readonly at: string;
+  readonly restorePoint?: RestorePoint;
+  /** Why it has no restore point although there may have been state. */
+  readonly lost?: string;
+  /** What a Final Savepoint had made of the Job before it was deleted. */
+  readonly finalized?: Finalized;
+}
+
 export interface JobStatus {
   readonly phase: JobPhase;
   readonly flinkJobState: FlinkJobState;
@@ -139,6 +157,10 @@ export interface JobStatus {
   readonly source: AcceptedSource;
   readonly artifact?: FrozenArtifact;
   readonly startedFrom?: RestorePoint;
+  /** The last attempt was started without any state, because there was none or a person gave it up. Not set where nobody knows. */
+  readonly startedEmpty?: boolean;
+  /** What `spec.initialStateRef` stood for when the Job was started from it; all that it left since is newer. */
+  readonly initialState?: string;
   /** When the start of the Flink job was announced. */
   readonly startedAt?: string;
   /** The Flink job id that is known to have completed a checkpoint: what it left may not be missing. */
@@ -151,11 +173,11 @@ export interface JobStatus {
   /** Stopped by us until `rpus` is raised again. */
   readonly suspended?: boolean;
   /** Stopped for good by a Final Savepoint, which holds this. */
-  readonly finalized?: { readonly savepoint: string; readonly uri: string; readonly drained: boolean };
+  readonly finalized?: Finalized;
   /** When its manifest was first missed and the guard let it go. */
   readonly deletingSince?: string;
   /** The tombstone of a Job that was deleted: kept for 30 days, so that declaring it again goes on where it stopped. */
-  readonly deleted?: { readonly at: string; readonly restorePoint?: RestorePoint };
+  readonly deleted?: Tombstone;
   readonly operation?: Operation;
   readonly conditions: readonly Condition[];
   readonly history: readonly Transition[];
@@ -191,6 +213,8 @@ export interface SavepointOperation {
 export interface SavepointStatus {
   readonly phase: SavepointPhase;
   readonly uri?: string;
+  /** The state in it is not older than this; not known for every one. */
+  readonly takenAt?: string;
   /** The Flink job that it was taken of, and where; undefined for an external one. */
   readonly flinkJobId?: string;
   readonly cluster?: ClusterRef;

@@ -75,7 +75,8 @@ function afterStop(job: DesiredJob, record: JobRecord, operation: StopOperation,
     return bury(job, point, "its manifest is gone; it was stopped with a savepoint, which is kept");
   if (operation.purpose === "final") {
     const savepoint = operation.savepoint ?? "";
-    const settlement = { kind: "finalized" as const, savepoint, uri, drained: operation.drain === true };
+    const drained = operation.drain === true;
+    const settlement = { kind: "finalized" as const, savepoint, uri, drained, takenAt: operation.announcedAt };
     return { ...head(job), kind: "settle", because: `the Final Savepoint ${savepoint} stopped it`, settlement };
   }
   if (operation.next === undefined) {

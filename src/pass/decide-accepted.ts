@@ -5,7 +5,7 @@ import { clusterRef, hasEnded, isHealthy, type ReachableCluster } from "../flink
 import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.ts";
 import { mostFromState } from "../flink/rescale-job.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
-import type { JobRecord, RescaleOperation, StartOperation } from "../model/status.ts";
+import type { Finalized, JobRecord, RescaleOperation, RestorePoint, StartOperation } from "../model/status.ts";
 import { isSpecOf } from "./acceptance.ts";
 import { announceStop } from "./announce-stop.ts";
 import { buildSubmission } from "./build-submission.ts";
@@ -29,7 +29,7 @@ import {
 import { findJob, type JobSeen } from "./observed.ts";
 import type { FinalRequest } from "./final-savepoints.ts";
 import { clusterKey, place } from "./place.ts";
-import { chooseRestorePoint } from "./restore-point.ts";
+import { chooseRestorePoint, chosenByHand, wayOut } from "./restore-point.ts";
 
 type Listed = JobSeen & { readonly kind: "listed" };
 
@@ -188,23 +188,29 @@ function decideFinal(
     return announceStop(job, record, seen, "final", because, context, { savepoint: final.name, drain: final.drain });
   }
   const suspendedAt = record.status.suspended === true ? record.status.lastSavepoint : undefined;
-  if (suspendedAt !== undefined) return finalize(job, final, suspendedAt.uri);
+  if (suspendedAt !== undefined) return finalize(job, final, suspendedAt.uri, suspendedAt.takenAt);
   const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
-  if (choice.kind === "from") return finalize(job, final, choice.point.uri);
+  if (choice.kind === "from") {
+    const { flinkJobId = "", startedAt } = record.status;
+    // What lies under its last attempt's id was written after that was started.
+    const isOwn = choice.point.uri.includes(`/${flinkJobId}/`);
+    return finalize(job, final, choice.point.uri, isOwn ? startedAt : undefined);
+  }
   if (choice.kind === "looking") return lookAgain(job, `${because}, and it does not run; looking for its newest restore point`);
   return leave(job, `${because}, and it does not run; ${choice.because}`, notYet("final", "RestorePointUnknown"));
 }
 
-function finalize(job: DesiredJob, final: FinalRequest, uri: string): JobDecision {
+function finalize(job: DesiredJob, final: FinalRequest, uri: string, takenAt: string | undefined): JobDecision {
   const because = `the Final Savepoint ${final.name} is its newest restore point, since it does not run`;
-  return { ...head(job), kind: "settle", because, settlement: { kind: "finalized", savepoint: final.name, uri, drained: false } };
+  const finalized = { savepoint: final.name, uri, drained: false, ...(takenAt === undefined ? {} : { takenAt }) };
+  return { ...head(job), kind: "settle", because, settlement: { kind: "finalized", ...finalized } };
 }
 
 /** Stopped for good by a Final Savepoint; it comes back only when the upgrade that asked for it was reverted as a whole. */
 function decideFinalized(
   job: DesiredJob,
   record: JobRecord,
-  finalized: NonNullable<JobRecord["status"]["finalized"]>,
+  finalized: Finalized,
   seen: JobSeen,
   rpus: number,
   context: JobContext,
@@ -212,21 +218,24 @@ function decideFinalized(
   if (context.notBack !== undefined) return leave(job, context.notBack);
   if (rpus === 0) return leave(job, "its Final Savepoint is gone, and rpus 0 keeps it down");
   const because = `its upgrade was reverted, so it goes on from ${finalized.uri}`;
-  return startNewRun(job, record, rpus, finalized.uri, seen, because, context);
+  return startNewRun(job, record, rpus, { kind: "Savepoint", uri: finalized.uri }, seen, because, context);
 }
 
 /** Stopped by us with a savepoint; any time later, on any cluster of the version, it goes on from there. */
 function decideSuspended(job: DesiredJob, record: JobRecord, seen: JobSeen, rpus: number, context: JobContext): JobDecision {
   if (rpus === 0) return leave(job, "it is suspended; raise spec.resources.rpus to resume it");
-  const point = record.status.lastSavepoint;
-  if (point === undefined)
-    return wait(
-      job,
-      restored("RestorePointMissing"),
-      "it is suspended and its savepoint is not recorded; annotate it with penstock/restore-from",
-    );
+  const byHand = chosenByHand(record.annotations, record.status.flinkJobId);
+  if (byHand !== undefined) {
+    const point = byHand.kind === "from" ? byHand.point : undefined;
+    return startNewRun(job, record, rpus, point, seen, `rpus was raised, and ${byHand.because}`, context);
+  }
+  const { lastSavepoint } = record.status;
+  if (lastSavepoint === undefined) {
+    const because = `it is suspended, and its savepoint is not recorded; ${wayOut(record)}`;
+    return wait(job, restored("RestorePointMissing"), because);
+  }
   const because = "rpus was raised, so it goes on from the savepoint that suspended it";
-  return startNewRun(job, record, rpus, point.uri, seen, because, context);
+  return startNewRun(job, record, rpus, { kind: "Savepoint", uri: lastSavepoint.uri }, seen, because, context);
 }
 
 /** Back from a savepoint that ended the run before: on the cluster where it was when there is room, else wherever there is. */
@@ -234,12 +243,12 @@ function startNewRun(
   job: DesiredJob,
   record: JobRecord,
   rpus: number,
-  uri: string,
+  point: RestorePoint | undefined,
   seen: JobSeen,
   because: string,
   context: JobContext,
 ): JobDecision {
-  const from = { run: record.status.run + 1, restoreFrom: { kind: "Savepoint" as const, uri }, isSticky: false };
+  const from = { run: record.status.run + 1, restoreFrom: point, isSticky: false };
   return startNext(job, record, rpus, from, seen.kind === "unseen" ? undefined : seen.cluster, because, context);
 }
 

@@ -1,12 +1,11 @@
 import { formatTime } from "../common/clock.ts";
 import { clusterRef, hasEnded, isHealthy } from "../flink/cluster-seen.ts";
-import { jobSpecHash } from "../model/canonical-spec.ts";
-import type { CancelOperation, JobRecord, JobStatus, RestorePoint } from "../model/status.ts";
+import type { CancelOperation, JobRecord, RestorePoint, Tombstone } from "../model/status.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import { announceStop } from "./announce-stop.ts";
-import { decideFirstStart } from "./decide-start.ts";
+import { decideDeclaredAgain } from "./decide-declared-again.ts";
 import type { DesiredJob } from "./desired.ts";
-import { head, leave, lineagePrefix, lookAgain, started, wait, type JobContext } from "./job-context.ts";
+import { head, leave, lineagePrefix, lookAgain, wait, type JobContext } from "./job-context.ts";
 import type { JobSeen } from "./observed.ts";
 import { chooseRestorePoint } from "./restore-point.ts";
 
@@ -24,8 +23,7 @@ export function decideDeletion(
 ): JobDecision {
   const { deletion } = context;
   if (deletion.kind === "held") return leave(job, deletion.because, deleted(deletion.reason));
-  if (record.status.suspended === true)
-    return bury(job, savepointOf(record), "its manifest is gone; it was suspended, and its savepoint is kept");
+  if (record.status.suspended === true) return burySuspended(job, record);
   if (record.status.finalized !== undefined) {
     const { uri, drained } = record.status.finalized;
     return bury(
@@ -95,24 +93,24 @@ export function buryWithNewest(
   if (seen.kind === "unseen") return wait(job, deleted("ClusterUnreachable"), seen.because);
   const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
   if (choice.kind === "looking") return lookAgain(job, `${because}; looking for its newest restore point`);
-  return bury(
-    job,
-    choice.kind === "from" ? choice.point : undefined,
-    choice.kind === "from" ? because : `${because}; ${choice.because}`,
-  );
+  if (choice.kind === "from") return bury(job, choice.point, because);
+  return bury(job, undefined, `${because}; ${choice.because}`, choice.kind === "wait" ? choice.because : undefined);
 }
 
-export function bury(job: DesiredJob, restorePoint: RestorePoint | undefined, because: string): JobDecision {
-  return { ...head(job), kind: "settle", because, settlement: { kind: "buried", restorePoint } };
+function burySuspended(job: DesiredJob, { status }: JobRecord): JobDecision {
+  const because = "its manifest is gone; it was suspended";
+  if (status.lastSavepoint === undefined) return bury(job, undefined, because, "the savepoint that suspended it is not recorded");
+  return bury(job, { kind: "Savepoint", uri: status.lastSavepoint.uri }, `${because}, and its savepoint is kept`);
 }
 
-/** Under a tombstone the same spec goes on where it stopped; another one waits for a person. */
-export function decideDeleted(
-  job: DesiredJob,
-  record: JobRecord,
-  tombstone: NonNullable<JobStatus["deleted"]>,
-  context: JobContext,
-): JobDecision {
+/** `lost`: why there is no restore point although there may have been state. */
+export function bury(job: DesiredJob, restorePoint: RestorePoint | undefined, because: string, lost?: string): JobDecision {
+  const settlement = { kind: "buried" as const, restorePoint, ...(lost === undefined ? {} : { lost }) };
+  return { ...head(job), kind: "settle", because, settlement };
+}
+
+/** A tombstone rests for 30 days, and decides how a Job goes on that is declared again. */
+export function decideDeleted(job: DesiredJob, record: JobRecord, tombstone: Tombstone, context: JobContext): JobDecision {
   if (job.declared.kind === "broken") return leave(job, "it was deleted, and its manifest has problems");
   if (job.declared.kind === "absent") {
     const isOld = context.now - Date.parse(tombstone.at) > TOMBSTONE_MS;
@@ -120,31 +118,7 @@ export function decideDeleted(
       ? { ...head(job), kind: "forget", because: "it was deleted 30 days ago" }
       : leave(job, "it was deleted; its last restore point is kept for 30 days");
   }
-  const { manifest } = job.declared;
-  const { flinkJobId } = record.status;
-  if (flinkJobId !== undefined && manifest.annotations["penstock/start-empty"] === flinkJobId) {
-    return decideFirstStart(job, manifest, context, {
-      point: undefined,
-      because: "the annotation penstock/start-empty gives up the state that was kept",
-    });
-  }
-  if (jobSpecHash(manifest.spec) !== jobSpecHash(record.spec) && tombstone.restorePoint !== undefined) {
-    if (manifest.spec.initialState !== undefined) return decideFirstStart(job, manifest, context); // it brings its state along
-    const because =
-      `a Job of this name and another spec was deleted at ${tombstone.at}, and its state is kept at ${tombstone.restorePoint.uri}; ` +
-      `take another name, give it a spec.initialStateRef, or annotate it with "penstock/start-empty: ${record.status.flinkJobId ?? ""}"`;
-    return wait(job, started("TombstoneStands"), because);
-  }
-  const { restorePoint } = tombstone;
-  const because =
-    restorePoint === undefined
-      ? "it is declared again, and had no state to keep"
-      : `it is declared again and goes on from ${restorePoint.uri}`;
-  return decideFirstStart(job, manifest, context, { point: restorePoint, because });
-}
-
-function savepointOf({ status }: JobRecord): RestorePoint | undefined {
-  return status.lastSavepoint === undefined ? undefined : { kind: "Savepoint", uri: status.lastSavepoint.uri };
+  return decideDeclaredAgain(job, job.declared.manifest, record, tombstone, context);
 }
 
 function deleted(reason: string): Block {

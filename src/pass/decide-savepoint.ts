@@ -5,8 +5,8 @@ import type { SavepointSpec } from "../model/manifest.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { SavepointOperation, SavepointRecord } from "../model/status.ts";
 import type { SavepointDecision, SavepointWork } from "./decision.ts";
-import type { Desired, DesiredSavepoint } from "./desired.ts";
-import type { FinalRequest } from "./final-savepoints.ts";
+import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
+import { isOutrun, type FinalRequest } from "./final-savepoints.ts";
 import { findJob, type Observed } from "./observed.ts";
 
 export interface SavepointContext {
@@ -27,11 +27,17 @@ export function decideSavepoint(savepoint: DesiredSavepoint, context: SavepointC
     return leave(savepoint, `its record cannot be understood: ${savepoint.recordProblem}`);
   if (record?.status.operation !== undefined) return continueOperation(savepoint, record, record.status.operation, context);
   if (declared.kind === "absent") return decideGone(savepoint, record, context);
-  if (record?.status.uri !== undefined) return leave(savepoint, "it is Ready");
+  if (record?.status.uri !== undefined && !isOutrun(savepoint, context.desired)) return leave(savepoint, "it is Ready");
   if (declared.kind === "broken") return leave(savepoint, "its manifest has problems, so nothing is done with it");
   const { spec } = declared.manifest;
   if (spec.type === "External")
-    return { ...head(savepoint), kind: "ready", uri: spec.uri, takenOf: undefined, because: "it names one that exists already" };
+    return {
+      ...head(savepoint),
+      kind: "ready",
+      uri: spec.uri,
+      takenOf: undefined,
+      because: "it names one that exists already",
+    };
   return spec.type === "Final" ? decideFinal(savepoint, spec, context) : decideOnDemand(savepoint, spec, context);
 }
 
@@ -42,19 +48,39 @@ function decideFinal(
   context: SavepointContext,
 ): SavepointDecision {
   const job = jobOf(savepoint, spec.job, context);
-  const finalized = job?.record?.status.finalized;
-  if (job?.record !== undefined && finalized?.savepoint === savepoint.id.name) {
+  const left = job === undefined ? undefined : leftBy(job, savepoint);
+  if (job?.record !== undefined && left !== undefined) {
     const { flinkJobId, cluster } = job.record.status;
     const takenOf = flinkJobId === undefined || cluster === undefined ? undefined : { flinkJobId, cluster };
-    return { ...head(savepoint), kind: "ready", uri: finalized.uri, takenOf, because: `Job ${spec.job} was stopped with it` };
+    return { ...head(savepoint), kind: "ready", takenOf, ...left };
   }
+  const renews = savepoint.record?.status.uri === undefined ? {} : { renews: true as const };
+  const since = savepoint.record?.status.uri === undefined ? "" : "; it was Ready before, and the Job has run on since";
+  const waits = (reason: string, because: string) => ({ ...wait(savepoint, reason, `${because}${since}`), ...renews });
   if (job?.record?.status.flinkJobId === undefined)
-    return wait(savepoint, "JobNotRunning", `waits for Job ${spec.job}, which has not run yet`);
+    return waits("JobNotRunning", `waits for Job ${spec.job}, which has not run yet`);
   if (context.request?.held !== undefined)
-    return wait(savepoint, "WaitersNotReady", `Job ${spec.job} is not stopped yet: ${context.request.held}`);
-  if (job.record.status.operation !== undefined)
-    return { ...head(savepoint), kind: "await", block: undefined, because: `Job ${spec.job} is being stopped with it` };
-  return wait(savepoint, "JobNotStopped", `waits until Job ${spec.job} can be stopped with a savepoint`);
+    return waits("WaitersNotReady", `Job ${spec.job} is not stopped yet: ${context.request.held}`);
+  const { operation } = job.record.status;
+  if (operation?.kind === "stop" && operation.purpose === "final") {
+    const because = `Job ${spec.job} is being stopped with it`;
+    return { ...head(savepoint), kind: "await", block: undefined, because, ...renews };
+  }
+  return waits("JobNotStopped", `waits until Job ${spec.job} can be stopped with a savepoint`);
+}
+
+/** What a Final Savepoint holds as soon as its Job is down for it, or was for another one, or was deleted. */
+function leftBy({ declared, record }: DesiredJob, { id }: DesiredSavepoint) {
+  if (record === undefined || record.status.operation?.kind === "start") return undefined; // it is about to run on
+  const { finalized = record.status.deleted?.finalized, deleted } = record.status;
+  if (finalized !== undefined && (finalized.savepoint === id.name || !finalized.drained)) {
+    const { uri, takenAt, savepoint } = finalized;
+    const because = savepoint === id.name ? "was stopped with it" : `was stopped with the Final Savepoint ${savepoint}`;
+    return { uri, takenAt, because: `Job ${record.id.name} ${because}` };
+  }
+  if (deleted?.restorePoint === undefined || declared.kind !== "absent") return undefined;
+  const because = `Job ${record.id.name} was deleted, and this is its last restore point`;
+  return { uri: deleted.restorePoint.uri, because };
 }
 
 /** The job goes on. */
@@ -118,6 +144,7 @@ function continueOperation(
       ...head(savepoint),
       kind: "ready",
       uri: step.uri,
+      takenAt: operation.announcedAt,
       takenOf: { flinkJobId, cluster },
       because: "it was taken, and its Job goes on",
     };

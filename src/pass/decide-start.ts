@@ -33,13 +33,16 @@ const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
 /** Flink lists a job as soon as it took it; one that is not listed after so long has ended, and is forgotten. */
 const LISTED_WITHIN_MS = 60_000;
 
+/** What a start goes on from, when that is not what its Job declares. */
+interface Restore {
+  readonly point: RestorePoint | undefined;
+  /** What `spec.initialStateRef` stood for when the Job's state began. */
+  readonly initialState: string | undefined;
+  readonly because: string;
+}
+
 /** Whatever is missing is named; the order is that in which a person would have to mend it. */
-export function decideFirstStart(
-  job: DesiredJob,
-  manifest: JobManifest,
-  context: JobContext,
-  restore?: { readonly point: RestorePoint | undefined; readonly because: string },
-): JobDecision {
+export function decideFirstStart(job: DesiredJob, manifest: JobManifest, context: JobContext, restore?: Restore): JobDecision {
   const found = findLiveOfOurs(job, context);
   if (found !== undefined) return adopt(job, manifest, found, context);
   if (context.statusLost !== undefined) return wait(job, started("StatusLost"), context.statusLost);
@@ -47,7 +50,9 @@ export function decideFirstStart(
   if (context.projectRefused !== undefined) return wait(job, started("ProjectNotAllowed"), context.projectRefused);
   if (context.looksLikeRename !== undefined) return wait(job, started("LooksLikeRename"), context.looksLikeRename);
   if (manifest.spec.rpus === 0) return wait(job, started("Suspended"), "spec.resources.rpus is 0; raise it to start the job");
-  if (context.initialState.kind === "waits") return wait(job, started("InitialStateNotReady"), context.initialState.because);
+  const { initialState } = context;
+  if (restore === undefined && (initialState.kind === "waits" || initialState.kind === "undeclared"))
+    return wait(job, started("InitialStateNotReady"), initialState.because);
   const tooMany = overQuota(context, job, manifest.spec.rpus);
   if (tooMany !== undefined) return wait(job, started("QuotaExceeded"), tooMany);
   const wish = { zone: job.id.zone, flinkVersion: manifest.spec.flinkVersion, slots: manifest.spec.rpus };
@@ -68,12 +73,20 @@ export function decideFirstStart(
   const submission = buildSubmission(job, manifest.spec, operation, frozen, cluster);
   const plain = `it is declared and ${cluster.name} has the ${countOf(manifest.spec.rpus, "slot")} that it needs`;
   const because = from === undefined ? plain : from.because;
-  return { ...head(job), kind: "announce", because, work: { kind: "start", operation, submission }, artifact: frozen };
+  return {
+    ...head(job),
+    kind: "announce",
+    because,
+    work: { kind: "start", operation, submission },
+    artifact: frozen,
+    ...(from?.initialState === undefined ? {} : { initialState: from.initialState }),
+  };
 }
 
-function fromInitialState({ initialState }: JobContext): { readonly point: RestorePoint; readonly because: string } | undefined {
+function fromInitialState({ initialState }: JobContext): Restore | undefined {
   if (initialState.kind !== "ready") return undefined;
-  return { point: { kind: "Savepoint", uri: initialState.uri }, because: `it is declared and starts from ${initialState.uri}` };
+  const { uri } = initialState;
+  return { point: { kind: "Savepoint", uri }, initialState: uri, because: `it is declared and starts from ${uri}` };
 }
 
 /** Goes on with a start that was announced, perhaps by a daemon that died: under the same id, on the same cluster, until that cluster refutes it. */
@@ -232,6 +245,7 @@ function startAgain(job: DesiredJob, operation: StartOperation, context: JobCont
       ? undefined
       : {
           point: operation.restoreFrom,
+          initialState: job.record?.status.initialState,
           because: `attempt ${operation.attempt} came to nothing; it starts from the same restore point`,
         };
   if (job.declared.kind === "declared") return decideFirstStart(job, job.declared.manifest, context, restore);

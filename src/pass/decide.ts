@@ -209,13 +209,19 @@ function jobContext(
     initialState: initialStateOf(job, input.desired),
     final: finals.get(job.key),
     savepointUnderWay: savepointUnderWay(job, input),
-    notBack: job.record?.status.finalized === undefined ? undefined : whyNotBack(job, job.record.status.finalized, input.desired),
+    notBack: notBack(job, input.desired),
     looksLikeRename: input.guarded.renames.get(job.key),
     statusLost:
       job.record === undefined ? input.statusLost.unrecorded : isMarkedLost(job.record) ? input.statusLost.marked : undefined,
     projectRefused: refuseProject(job, input.config),
     now: input.now,
   };
+}
+
+/** What stands against the return of a Job that a Final Savepoint stopped, also when it was deleted since. */
+function notBack(job: DesiredJob, desired: Desired): string | undefined {
+  const finalized = job.record?.status.finalized ?? job.record?.status.deleted?.finalized;
+  return finalized === undefined ? undefined : whyNotBack(job, finalized, desired);
 }
 
 /** By name. One that failed and is only tried again later is not under way. */

@@ -3,6 +3,7 @@ import type { ResourceId, ResourceKey } from "../model/resource.ts";
 import type {
   CancelOperation,
   ClusterRef,
+  Finalized,
   FrozenArtifact,
   JobRecord,
   Operation,
@@ -66,11 +67,12 @@ export type Settlement =
     }
   | { readonly kind: "rescaled"; readonly rpus: number }
   | { readonly kind: "suspended"; readonly uri: string }
-  | { readonly kind: "finalized"; readonly savepoint: string; readonly uri: string; readonly drained: boolean }
+  | ({ readonly kind: "finalized" } & Finalized)
   /** Nothing came of the operation; the job is as it was, or its next step is another one. */
   | { readonly kind: "abandoned" }
   | { readonly kind: "finished" }
-  | { readonly kind: "buried"; readonly restorePoint: RestorePoint | undefined };
+  /** `lost`: why there is no restore point although there may have been state. */
+  | { readonly kind: "buried"; readonly restorePoint: RestorePoint | undefined; readonly lost?: string };
 
 /** The next step for one Job. `announce` is announced by this pass and called after it is pushed; `resume` was by an earlier one. */
 export type JobDecision =
@@ -83,6 +85,8 @@ export type JobDecision =
       readonly work: JobWork;
       /** Set when the work is the start of what is declared now, and not of what was accepted before. */
       readonly artifact?: FrozenArtifact;
+      /** With `artifact`: what `spec.initialStateRef` stood for when its state began. */
+      readonly initialState?: string;
       /** A start that did not come to run what was declared: the reason, so that it is not tried again as it is. */
       readonly rescaleFailed?: { readonly rpus: number; readonly because: string };
     })
@@ -105,12 +109,14 @@ export type ArtifactDecision =
 export type SavepointDecision =
   | (DecisionBase & { readonly kind: "leave" })
   | (DecisionBase & { readonly kind: "forget" })
-  | (DecisionBase & { readonly kind: "wait"; readonly block: Block })
+  /** `renews`: it was Ready, and its Job has run on since; it is as new. */
+  | (DecisionBase & { readonly kind: "wait"; readonly block: Block; readonly renews?: true })
   | (DecisionBase & { readonly kind: "announce" | "resume"; readonly work: SavepointWork })
-  | (DecisionBase & { readonly kind: "await"; readonly block: Block | undefined })
+  | (DecisionBase & { readonly kind: "await"; readonly block: Block | undefined; readonly renews?: true })
   | (DecisionBase & {
       readonly kind: "ready";
       readonly uri: string;
+      readonly takenAt?: string | undefined;
       readonly takenOf: { readonly flinkJobId: string; readonly cluster: ClusterRef } | undefined;
     })
   /** Nothing came of its operation: it is tried again. */

@@ -1,5 +1,7 @@
 import { countOf } from "../common/text.ts";
+import { attemptOf } from "../model/flink-job-id.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
+import type { Finalized } from "../model/status.ts";
 import { artifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
 import type { Observed } from "./observed.ts";
@@ -25,14 +27,24 @@ export interface FinalsInput {
 /** What a Job that waits for a Savepoint gets: its state, or the reason why it waits on. */
 export type InitialState =
   | { readonly kind: "none" }
-  | { readonly kind: "ready"; readonly uri: string }
-  | { readonly kind: "waits"; readonly because: string };
+  | {
+      readonly kind: "ready";
+      readonly uri: string;
+      /** The state in it is not older than this, as far as that is known. */
+      readonly takenAt?: string | undefined;
+      /** When it was first seen to be there. */
+      readonly readyAt?: string | undefined;
+    }
+  | { readonly kind: "waits"; readonly because: string }
+  /** No such Savepoint is declared. */
+  | { readonly kind: "undeclared"; readonly because: string };
 
 /** For every Job that a declared Final Savepoint names: what is asked of it. Nothing healthy is stopped on a hope. Pure. */
 export function findFinalRequests(input: FinalsInput): ReadonlyMap<ResourceKey, FinalRequest> {
   const requests = new Map<ResourceKey, FinalRequest>();
   for (const savepoint of input.desired.savepoints) {
-    if (savepoint.declared.kind !== "declared" || savepoint.record?.status.uri !== undefined) continue;
+    if (savepoint.declared.kind !== "declared") continue;
+    if (savepoint.record?.status.uri !== undefined && !isOutrun(savepoint, input.desired)) continue;
     const { spec } = savepoint.declared.manifest;
     if (spec.type !== "Final") continue;
     const held = whyHeld(savepoint, siblingKey(savepoint.id, "Job", spec.job), input);
@@ -52,13 +64,31 @@ export function initialStateOf(job: DesiredJob, desired: Desired): InitialState 
   if (initialState === undefined) return { kind: "none" };
   const key = siblingKey(job.id, "Savepoint", initialState.savepoint);
   const savepoint = desired.savepoints.find((candidate) => candidate.key === key);
-  const uri = savepoint?.record?.status.phase === "Ready" ? savepoint.record.status.uri : undefined;
-  if (uri !== undefined) return { kind: "ready", uri };
-  const isThere = savepoint !== undefined && savepoint.declared.kind !== "absent";
-  const because = isThere
-    ? `waits for Savepoint ${initialState.savepoint}`
-    : `waits for Savepoint ${initialState.savepoint}: no such Savepoint is declared in this zone and project`;
-  return { kind: "waits", because };
+  const because = `waits for Savepoint ${initialState.savepoint}`;
+  const status = savepoint?.record?.status;
+  if (savepoint !== undefined && status?.phase === "Ready" && status.uri !== undefined) {
+    if (isOutrun(savepoint, desired))
+      return { kind: "waits", because: `${because}, which is taken anew, since its Job has run on` };
+    const readyAt = status.history.findLast(({ to }) => to === "Ready")?.when;
+    return { kind: "ready", uri: status.uri, takenAt: status.takenAt, readyAt };
+  }
+  if (savepoint !== undefined && savepoint.declared.kind !== "absent") return { kind: "waits", because };
+  return { kind: "undeclared", because: `${because}: no such Savepoint is declared in this zone and project` };
+}
+
+/**
+ * A Final Savepoint that is declared and Ready from before, while its Job was brought back and has run a later attempt since, or is about
+ * to: it is as new, or whoever starts from it would lose what the Job did meanwhile.
+ */
+export function isOutrun({ id, declared, record }: DesiredSavepoint, { jobs }: Pick<Desired, "jobs">): boolean {
+  const takenOf = record?.status.flinkJobId;
+  if (declared.kind !== "declared" || record?.spec.type !== "Final" || takenOf === undefined) return false;
+  const key = siblingKey(id, "Job", record.spec.job);
+  const status = jobs.find((job) => job.key === key)?.record?.status;
+  if (status === undefined) return false;
+  const { operation } = status;
+  const latest = operation?.kind === "start" ? operation.flinkJobId : status.flinkJobId;
+  return latest !== undefined && attemptOf(latest) > attemptOf(takenOf);
 }
 
 function whyHeld(savepoint: DesiredSavepoint, jobKey: ResourceKey, input: FinalsInput): string | undefined {
@@ -69,9 +99,14 @@ function whyHeld(savepoint: DesiredSavepoint, jobKey: ResourceKey, input: Finals
   const broken = [...jobs, ...artifacts, ...savepoints].find((near) => isNear(near) && near.declared.kind === "broken");
   if (broken !== undefined)
     return `the manifest of ${broken.id.kind} ${broken.id.name} has problems, and it may be one that this is about`;
-  const lost = jobs.find((job) => isNear(job) && namesUndeclared(job, savepoints));
+  const lost = jobs.find((job) => isNear(job) && isToStart(job) && namesUndeclared(job, savepoints));
   if (lost !== undefined) return `Job ${lost.id.name} names a Savepoint that is not declared, and it may mean this one`;
   return whyWaitersCannotStart(savepoint, jobKey, input);
+}
+
+/** It runs nothing yet, or only what is being deleted: the state that it names is still to come. */
+function isToStart({ declared, record }: DesiredJob): boolean {
+  return declared.kind === "declared" && (record?.status.flinkJobId === undefined || record.status.phase === "Deleting");
 }
 
 function namesUndeclared(job: DesiredJob, savepoints: readonly DesiredSavepoint[]): boolean {
@@ -93,7 +128,7 @@ function whyWaitersCannotStart(
     ledger = takeSlots(ledger, { zone: own.id.zone, name: own.status.cluster.name }, -own.status.requestedRpus);
   }
   for (const job of desired.jobs) {
-    if (job.declared.kind !== "declared" || job.record?.status.flinkJobId !== undefined) continue;
+    if (job.declared.kind !== "declared" || !isToStart(job)) continue;
     if (
       nameOfInitialState(job) !== savepoint.id.name ||
       job.id.zone !== savepoint.id.zone ||
@@ -112,34 +147,32 @@ function whyWaitersCannotStart(
 }
 
 /** Whether a Job that a Final Savepoint stopped may come back: the upgrade was reverted. Undefined: yes; else what stands against it. */
-export function whyNotBack(
-  job: DesiredJob,
-  finalized: { readonly savepoint: string; readonly uri: string; readonly drained: boolean },
-  desired: Desired,
-): string | undefined {
-  const key = siblingKey(job.id, "Savepoint", finalized.savepoint);
+export function whyNotBack(job: DesiredJob, finalized: Finalized, desired: Desired): string | undefined {
   if (finalized.drained) return `the Final Savepoint ${finalized.savepoint} drained it, and what it left is not for resuming`;
-  if (desired.savepoints.some((candidate) => candidate.key === key && candidate.declared.kind !== "absent"))
-    return `the Final Savepoint ${finalized.savepoint} stopped it`;
+  const final = desired.savepoints.find((candidate) => isFinalOf(candidate, job, finalized));
+  if (final !== undefined) return `the Final Savepoint ${final.id.name} stopped it`;
   const followers = desired.jobs.filter((other) => other.key !== job.key && isFollower(other, job, finalized));
   if (followers.length > 0)
     return `${countOf(followers.length, "Job")} went on from its Final Savepoint and ${followers.length === 1 ? "is" : "are"} not gone: ${followers.map(({ id }) => id.name).join(", ")}`;
   return undefined;
 }
 
-function isFollower(
-  other: DesiredJob,
-  job: DesiredJob,
-  finalized: { readonly savepoint: string; readonly uri: string },
-): boolean {
+/** The Savepoint that stopped it, or another Final one for it: it would only be stopped again. */
+function isFinalOf({ key, id, declared }: DesiredSavepoint, job: DesiredJob, { savepoint }: Finalized): boolean {
+  if (declared.kind === "absent") return false;
+  if (key === siblingKey(job.id, "Savepoint", savepoint)) return true;
+  const spec = declared.kind === "declared" ? declared.manifest.spec : undefined;
+  return spec?.type === "Final" && siblingKey(id, "Job", spec.job) === job.key;
+}
+
+function isFollower(other: DesiredJob, job: DesiredJob, finalized: Finalized): boolean {
   if (other.id.zone !== job.id.zone || other.id.project !== job.id.project) return false;
   if (other.declared.kind === "declared" && nameOfInitialState(other) === finalized.savepoint) return true;
   const { record } = other;
   if (record === undefined || record.status.deleted !== undefined) return false;
-  return (
-    record.spec.initialState?.savepoint === finalized.savepoint &&
-    (record.status.flinkJobId !== undefined || record.status.operation !== undefined)
-  );
+  const { flinkJobId, operation, initialState } = record.status;
+  if (flinkJobId === undefined && operation === undefined) return false;
+  return initialState === finalized.uri || record.spec.initialState?.savepoint === finalized.savepoint;
 }
 
 function nameOfInitialState(job: DesiredJob): string | undefined {

@@ -1,6 +1,6 @@
 import { clusterRef, hasEnded, type ClusterSeen, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import type { PolicyConfig } from "../config/config.ts";
-import { flinkJobId, instanceDigits, isOurs, parseFlinkJobId, resourceDigits } from "../model/flink-job-id.ts";
+import { attemptOf, flinkJobId, instanceDigits, isOurs, parseFlinkJobId, resourceDigits } from "../model/flink-job-id.ts";
 import type { JobSpec } from "../model/manifest.ts";
 import type { ResourceId } from "../model/resource.ts";
 import type { Operation, StartIntent, StopPurpose } from "../model/status.ts";
@@ -120,10 +120,6 @@ function jobsOfOurs(
     .filter((cluster) => cluster.zone === job.id.zone)
     .flatMap((cluster) => [...cluster.jobs.values()].map((listed) => ({ cluster, job: listed })))
     .filter(({ job: { flinkJobId: id } }) => isOurs(id, context.instance) && parseFlinkJobId(id)?.resource === digits);
-}
-
-function attemptOf(id: string): number {
-  return parseFlinkJobId(id)?.attempt ?? 0;
 }
 
 /** The short forms of decisions, so that a decision reads as one line. */

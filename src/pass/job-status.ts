@@ -113,14 +113,19 @@ function withDecision(status: JobStatus, decision: JobDecision, context: StatusC
   }
 }
 
-function withAnnouncement(status: JobStatus, { work, artifact, rescaleFailed }: JobDecision & { kind: "announce" }): JobStatus {
+function withAnnouncement(
+  { initialState: before, ...status }: JobStatus,
+  { work, artifact, initialState: now, rescaleFailed }: JobDecision & { kind: "announce" },
+): JobStatus {
   const { operation } = work;
+  const initialState = artifact === undefined ? before : now;
   const attempt =
     operation.kind === "start" ? operation.attempt : operation.kind === "stop" ? operation.next?.attempt : undefined;
   return {
     ...status,
     ...(attempt === undefined ? {} : { attempt }),
     ...(artifact === undefined ? {} : { artifact }),
+    ...(initialState === undefined ? {} : { initialState }),
     ...(rescaleFailed === undefined ? {} : { rescaleFailed }),
     operation,
   };
@@ -149,21 +154,22 @@ function settle(status: JobStatus, settlement: Settlement, { now }: StatusContex
       return { ...rest, flinkJobState: "Finished", suspended: true, requestedRpus: 0, ...lastSavepoint };
     }
     case "finalized": {
-      const { savepoint, uri, drained } = settlement;
-      return {
-        ...rest,
-        flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }),
-        finalized: { savepoint, uri, drained },
-      };
+      const { kind: _kind, ...finalized } = settlement;
+      return { ...rest, flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }), finalized };
     }
     case "abandoned":
       return rest;
     case "finished":
       return { ...rest, flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }) };
     case "buried": {
-      const { restorePoint } = settlement;
-      const { suspended: _suspended, finalized: _finalized, ...kept } = rest;
-      const deleted = { at: formatTime(now), ...(restorePoint === undefined ? {} : { restorePoint }) };
+      const { restorePoint, lost } = settlement;
+      const { suspended: _suspended, finalized, ...kept } = rest;
+      const deleted = {
+        at: formatTime(now),
+        ...(restorePoint === undefined ? {} : { restorePoint }),
+        ...(lost === undefined ? {} : { lost }),
+        ...(finalized === undefined ? {} : { finalized }),
+      };
       return { ...kept, phase: "Deleting", flinkJobState: shownState(rest.flinkJobState, { kind: "deleted" }), deleted };
     }
     default:
@@ -178,7 +184,8 @@ function startedStatus(
   now: number,
 ): JobStatus {
   const { flinkJobId, cluster, flinkVersion, rpus, run, restoredFrom, announcedAt } = settlement;
-  const { suspended: _suspended, finalized: _finalized, startedFrom: _startedFrom, checkpointed, ...kept } = rest;
+  const { suspended: _suspended, finalized: _finalized, ...others } = rest;
+  const { startedFrom: _startedFrom, startedEmpty: _startedEmpty, checkpointed, ...kept } = others;
   const isNewRun = run !== rest.run;
   // An attempt that ended without a checkpoint of its own counts; one that took any starts the count anew.
   const isRepeat = !isNewRun && rest.flinkJobId !== undefined && operation?.kind === "start";
@@ -196,7 +203,7 @@ function startedStatus(
     requestedRpus: rpus,
     startedAt: announcedAt,
     restarts,
-    ...(restoredFrom === undefined ? {} : { startedFrom: restoredFrom }),
+    ...(restoredFrom === undefined ? { startedEmpty: true } : { startedFrom: restoredFrom }),
     ...(operation?.kind === "stop" && restoredFrom !== undefined
       ? savepointOf(operation, restoredFrom.uri, operation.purpose === "migrate" ? "Migrate" : "Rescale", now)
       : {}),

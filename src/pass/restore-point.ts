@@ -1,6 +1,6 @@
 import { newestRestorePoint, type RestorePointEntry } from "../flink/restore-directories.ts";
 import type { RestorePointsSeen } from "../flink/cluster-seen.ts";
-import { parseFlinkJobId } from "../model/flink-job-id.ts";
+import { attemptOf } from "../model/flink-job-id.ts";
 import type { JobRecord, RestorePoint } from "../model/status.ts";
 import type { JobSeen } from "./observed.ts";
 
@@ -19,21 +19,24 @@ export type RestoreChoice =
  * checkpoint or savepoint, else what the last attempt itself was started from. Pure; never guesses.
  */
 export function chooseRestorePoint(record: JobRecord, seen: JobSeen, listed: RestorePointsSeen | undefined): RestoreChoice {
-  const byHand = chosenByHand(record);
+  const byHand = chosenByHand(record.annotations, record.status.flinkJobId);
   if (byHand !== undefined) return byHand;
   if (listed === undefined) return { kind: "looking" };
-  return listed.kind === "listed" ? fromList(record, listed.entries) : withoutList(record, seen, listed.because);
+  return listed.kind === "listed" ? fromList(record, seen, listed.entries) : withoutList(record, seen, listed.because);
 }
 
 /** The annotations name the incident, so that they cannot act a second time. */
-function chosenByHand({ annotations, status }: JobRecord): RestoreChoice | undefined {
-  if (status.flinkJobId === undefined) return undefined;
+export function chosenByHand(
+  annotations: JobRecord["annotations"],
+  flinkJobId: string | undefined,
+): (RestoreChoice & { readonly kind: "from" | "empty" }) | undefined {
+  if (flinkJobId === undefined) return undefined;
   const from = annotations["penstock/restore-from"];
-  if (from?.startsWith(`${status.flinkJobId}=`) === true) {
-    const uri = from.slice(status.flinkJobId.length + 1);
+  if (from?.startsWith(`${flinkJobId}=`) === true) {
+    const uri = from.slice(flinkJobId.length + 1);
     return { kind: "from", point: { kind: "Savepoint", uri }, because: "the annotation penstock/restore-from names it" };
   }
-  if (annotations["penstock/start-empty"] === status.flinkJobId) {
+  if (annotations["penstock/start-empty"] === flinkJobId) {
     return { kind: "empty", because: "the annotation penstock/start-empty gives up the state of this attempt" };
   }
   return undefined;
@@ -51,15 +54,20 @@ function withoutList(record: JobRecord, seen: JobSeen, because: string): Restore
     return { kind: "from", point: known, because: "it is the last one that Flink names for the job that ended" };
   const { startedFrom, checkpointed, flinkJobId } = record.status;
   const tookNone = seen.kind === "listed" && seen.job.detail !== undefined && seen.job.detail.checkpoints.completed === 0;
-  if (tookNone && checkpointed !== flinkJobId) return startedFrom === undefined ? neverHadState() : again(startedFrom);
+  if (tookNone && checkpointed !== flinkJobId) {
+    if (startedFrom !== undefined) return again(startedFrom);
+    if (isKnownEmpty(record)) return neverHadState();
+  }
   return wait("RestorePointUnknown", `its checkpoints cannot be listed: ${because}; ${wayOut(record)}`);
 }
 
-function fromList(record: JobRecord, entries: readonly RestorePointEntry[]): RestoreChoice {
+function fromList(record: JobRecord, seen: JobSeen, entries: readonly RestorePointEntry[]): RestoreChoice {
   const { startedFrom, checkpointed, flinkJobId, lastSavepoint } = record.status;
   const usable = entries.filter((entry) => attemptOf(entry.flinkJobId) <= record.status.attempt);
   const newest = newestRestorePoint(usable);
-  const hadOwn = checkpointed === flinkJobId || lastSavepoint?.flinkJobId === flinkJobId;
+  // Flink's numbers may be news that the record does not tell yet.
+  const tookSome = seen.kind === "listed" && (seen.job.detail?.checkpoints.completed ?? 0) > 0;
+  const hadOwn = tookSome || checkpointed === flinkJobId || lastSavepoint?.flinkJobId === flinkJobId;
   if (hadOwn && newest?.flinkJobId !== flinkJobId) {
     return wait(
       "RestorePointMissing",
@@ -69,26 +77,34 @@ function fromList(record: JobRecord, entries: readonly RestorePointEntry[]): Res
   const leftNone = newest === undefined || attemptOf(newest.flinkJobId) < attemptOf(flinkJobId ?? "");
   // What it was started from is newer than whatever older attempts left, or a person chose it.
   if (leftNone && startedFrom !== undefined) return again(startedFrom);
+  // Older attempts' states were given up, or were never its own, when it was started without any.
+  const isEmpty = isKnownEmpty(record);
+  if (leftNone && isEmpty) return seen.kind === "listed" && seen.job.detail === undefined ? { kind: "looking" } : neverHadState();
   if (newest !== undefined) {
     const because = `it is the newest one, left by attempt ${attemptOf(newest.flinkJobId)}`;
     return { kind: "from", point: { kind: newest.kind, uri: newest.uri }, because };
   }
-  return neverHadState();
+  return wait(
+    "RestorePointUnknown",
+    `what it was started from was lost with the status branch, and it left nothing; ${wayOut(record)}`,
+  );
 }
 
-function attemptOf(id: string): number {
-  return parseFlinkJobId(id)?.attempt ?? 0;
+/** Whether the last attempt was surely started without any state. */
+function isKnownEmpty({ spec, status }: JobRecord): boolean {
+  return status.startedEmpty === true || (attemptOf(status.flinkJobId ?? "") === 1 && spec.initialState === undefined);
 }
 
 function neverHadState(): RestoreChoice {
-  return { kind: "empty", because: "no checkpoint of it was ever completed" };
+  return { kind: "empty", because: "it was started without state and completed no checkpoint" };
 }
 
 function again(point: RestorePoint): RestoreChoice {
   return { kind: "from", point, because: "the last attempt was started from it and completed no checkpoint of its own" };
 }
 
-function wayOut({ status }: JobRecord): string {
+/** What a person may annotate. */
+export function wayOut({ status }: JobRecord): string {
   const id = status.flinkJobId ?? "";
   return `annotate the Job with "penstock/restore-from: ${id}=<uri>", or with "penstock/start-empty: ${id}" to give the state up`;
 }

@@ -13,7 +13,7 @@ export function nextSavepointRecord(
   context: StatusContext,
 ): SavepointRecord | undefined {
   if (decision.kind === "forget") return undefined;
-  const base = baseRecord(savepoint, context);
+  const base = baseRecord("renews" in decision ? asNew(savepoint) : savepoint, context);
   if (base === undefined || savepoint.recordProblem !== undefined) return savepoint.record;
   const status = withDecision(base.status, decision);
   const conditions = applyConditions(status.conditions, conditionsOf(savepoint, status, decision), context.now);
@@ -24,6 +24,13 @@ export function nextSavepointRecord(
       : withTransition(status.history, { from: before, to: status.phase, because: decision.because }, context.now);
   const record: SavepointRecord = { ...base, status: { ...status, conditions, history } };
   return savepoint.record !== undefined && isDeepStrictEqual(record, savepoint.record) ? savepoint.record : record;
+}
+
+/** What it holds does not count any more. */
+function asNew({ record, ...savepoint }: DesiredSavepoint): DesiredSavepoint {
+  if (record === undefined) return { ...savepoint, record };
+  const { uri: _uri, takenAt: _takenAt, flinkJobId: _flinkJobId, cluster: _cluster, ...status } = record.status;
+  return { ...savepoint, record: { ...record, status } };
 }
 
 /** Immutable: from the moment that something was done for it the record keeps the spec that it was done by. */
@@ -46,8 +53,8 @@ function withDecision(status: SavepointStatus, decision: SavepointDecision): Sav
       return { ...rest, phase: announced.kind === "take" ? "InProgress" : "Deleting", operation: announced };
     }
     case "ready": {
-      const { uri, takenOf } = decision;
-      return { ...rest, phase: "Ready", uri, ...takenOf };
+      const { uri, takenAt, takenOf } = decision;
+      return { ...rest, phase: "Ready", uri, ...(takenAt === undefined ? {} : { takenAt }), ...takenOf };
     }
     case "abandon":
       return { ...rest, phase: "Pending" };

@@ -231,6 +231,20 @@ describe("a status document", () => {
     ...operations.map((operation) => [`a Job with its ${operation.kind}`, aJob({}, { operation })] as const),
     ["a suspended Job", aJob({}, { suspended: true, requestedRpus: 0, lastSavepoint })],
     ["a Job that a Final Savepoint stopped", aJob({}, { finalized: { savepoint: "final", uri: "s3://b/sp", drained: true } })],
+    ["a Job that began with a Savepoint", aJob({}, { initialState: "s3://b/sp", startedEmpty: true })],
+    [
+      "a tombstone of a Job that a Final Savepoint had stopped",
+      aJob(
+        {},
+        {
+          deleted: { at: TIME, lost: "no: 1", finalized: { savepoint: "f", uri: "s3://b/sp", drained: true, takenAt: TIME } },
+        },
+      ),
+    ],
+    [
+      "a Savepoint that says from when it is",
+      { ...aSavepoint, status: { ...aSavepoint.status, uri: "s3://b/sp", takenAt: TIME } },
+    ],
     ["a Job whose rescale was undone", aJob({}, { rescaleFailed: { rpus: 7, because: "no slots: 3 of 8" }, restarts: 0 })],
     [
       "a Job with the marks of its attempts",

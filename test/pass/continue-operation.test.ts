@@ -120,7 +120,13 @@ describe("a stop that was announced", () => {
     const point = { kind: "Savepoint", uri: SAVEPOINT };
     expect(settlementOf(aStop("suspend"))).toEqual({ kind: "suspended", uri: SAVEPOINT });
     expect(settlementOf(aStop("delete"))).toEqual({ kind: "buried", restorePoint: point });
-    expect(settlementOf(aStop("final"))).toEqual({ kind: "finalized", savepoint: "final", uri: SAVEPOINT, drained: false });
+    expect(settlementOf(aStop("final"))).toEqual({
+      kind: "finalized",
+      savepoint: "final",
+      uri: SAVEPOINT,
+      drained: false,
+      takenAt: aStop("final").announcedAt,
+    });
     expect(settlementOf(aStop("final", { drain: true }))).toMatchObject({ drained: true });
   });
 

@@ -354,7 +354,7 @@ describe("a Job that Flink ended", () => {
   it("starts anew only where it never had state", () => {
     const decision = decide({ live: { state: "FAILED" }, cluster: { restorePoints: listed() } });
     expect(startedFrom(decision)).toBeUndefined();
-    expect(decision.because).toContain("begins anew, since no checkpoint of it was ever completed");
+    expect(decision.because).toContain("begins anew, since it was started without state and completed no checkpoint");
   });
 
   it("waits ever longer between attempts that complete no checkpoint", () => {
@@ -523,6 +523,7 @@ describe("a newer patch of its Flink version", () => {
   });
 });
 
+const ago = (minutes: number) => formatTime(NOW - minutes * 60_000);
 const settledWith = (uri: string) => ({
   kind: "settle",
   settlement: { kind: "finalized", savepoint: "final", uri, drained: false },
@@ -576,6 +577,25 @@ describe("a Final Savepoint", () => {
     const status = { suspended: true, requestedRpus: 0, flinkJobState: "Finished", lastSavepoint } as const;
     expect(decide({ final, status, manifest: withRpus(0), clusters: [aReachableCluster()] })).toMatchObject(
       settledWith(aSavepoint().uri),
+    );
+  });
+
+  it.each([
+    ["what its last attempt left is from after that attempt's start", aCheckpoint().uri, ago(9)],
+    ["what it was started from may be of any age", "file:///older/savepoint-1", undefined],
+  ])("knows how old its state may be when its Job does not run: %s", (_, uri, takenAt) => {
+    const status = { startedAt: ago(9), ...(takenAt === undefined ? { startedFrom: { kind: "Savepoint", uri } as const } : {}) };
+    const cluster = { restorePoints: takenAt === undefined ? listed() : listed(aCheckpoint()) };
+    expect(decide({ final, status, live: { state: "FAILED" }, cluster })).toEqual(
+      expect.objectContaining({
+        settlement: {
+          kind: "finalized",
+          savepoint: "final",
+          uri,
+          drained: false,
+          ...(takenAt === undefined ? {} : { takenAt }),
+        },
+      }),
     );
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { formatTime } from "../../src/common/clock.ts";
 import type { JobStatus } from "../../src/model/status.ts";
+import type { InitialState } from "../../src/pass/final-savepoints.ts";
 import type { JobDecision } from "../../src/pass/decision.ts";
 import {
   anAttempt,
@@ -164,6 +165,9 @@ describe("a Job whose manifest is gone", () => {
     const decision = decide({ live: { state: "FAILED", detail: "unknown" }, cluster: { restorePoints: cannotTell("no") } });
     expect(keptBy(decision)).toBeUndefined();
     expect(decision.because).toContain("its checkpoints cannot be listed: no");
+    expect(decision).toMatchObject({ settlement: { lost: expect.stringContaining("its checkpoints cannot be listed: no") } });
+    const suspended = decide({ status: { suspended: true, requestedRpus: 0 } });
+    expect(suspended).toMatchObject({ settlement: { lost: "the savepoint that suspended it is not recorded" } });
   });
 
   it("completes its deletion although it is declared again meanwhile: it starts afterwards", () => {
@@ -221,7 +225,7 @@ describe("a tombstone", () => {
       kind: "wait",
       block: { condition: "Started", reason: "TombstoneStands" },
       because: expect.stringMatching(
-        new RegExp(`its state is kept at ${point.uri}; .*annotate it with "penstock/start-empty: ${anAttempt(1)}"`),
+        new RegExp(`its state is kept at ${point.uri}; .*annotate the Job with .*"penstock/start-empty: ${anAttempt(1)}"`),
       ),
     });
   });
@@ -253,6 +257,92 @@ describe("a tombstone", () => {
   it("of a Job that never came to run keeps what it was to start from", () => {
     const record = aRecord({ status: { ...TOMBSTONE, attempt: 1 } });
     expect(decideFor({ record })).toMatchObject({ kind: "announce", work: { operation: { restoreFrom: point } } });
+  });
+
+  const initial = { spec: { initialState: { savepoint: "s", allowNonRestoredState: false } } };
+  const fromInitial = (context: ContextOverrides, status: Partial<JobStatus> = {}) =>
+    decideFor(
+      {
+        record: aStartedRecord({ spec: initial.spec, status: { ...TOMBSTONE, startedAt: ago(120), ...status } }),
+        manifest: initial,
+      },
+      context,
+    );
+  const SINCE = "file:///flink/savepoints/since";
+  const readyWith = (more: Partial<InitialState & { kind: "ready" }>) => ({
+    initialState: { kind: "ready", uri: SINCE, ...more } as const,
+  });
+
+  it.each([
+    ["it was taken after the Job was deleted", readyWith({ takenAt: ago(59), readyAt: ago(58) }), {}],
+    ["it was asked for when the Job was deleted", readyWith({ takenAt: ago(60), readyAt: ago(58) }), {}],
+  ])("gives way to the Savepoint that the same spec names when %s", (_, context, status) => {
+    expect(fromInitial(context, status)).toMatchObject({
+      kind: "announce",
+      work: { operation: { run: 2, restoreFrom: { uri: SINCE } } },
+      initialState: SINCE,
+    });
+  });
+
+  it.each([
+    ["the Job's state began with it", readyWith({ takenAt: ago(1) }), { initialState: SINCE }],
+    ["its last attempt was started from it", readyWith({}), { startedFrom: { kind: "Savepoint", uri: SINCE } }],
+    ["it was there before the Job's last attempt was started", readyWith({ readyAt: ago(120) }), {}],
+    ["it is not declared any more", { initialState: { kind: "undeclared", because: "" } }, {}],
+  ] as const)("wins over the Savepoint that the same spec names when %s", (_, context, status) => {
+    expect(fromInitial(context, status)).toMatchObject({
+      kind: "announce",
+      work: { operation: { run: 2, restoreFrom: point } },
+    });
+  });
+
+  it("remembers what the Job's state began with when it goes on from its own", () => {
+    const context = { initialState: { kind: "undeclared", because: "" } } as const;
+    expect(fromInitial(context, { initialState: SINCE })).toMatchObject({ initialState: SINCE });
+  });
+
+  it.each([
+    ["it is not Ready", { initialState: { kind: "waits", because: "waits for Savepoint s" } }, "InitialStateNotReady"],
+    ["it names a place and no time", readyWith({}), "NeedsRestore"],
+    ["it was taken while the Job still ran", readyWith({ takenAt: ago(61), readyAt: ago(59) }), "NeedsRestore"],
+    ["it became Ready later, and its state may be older", readyWith({ readyAt: ago(59) }), "NeedsRestore"],
+  ] as const)("waits, and names the ways out, when whether the Savepoint is newer cannot be told: %s", (_, context, reason) => {
+    const decision = fromInitial(context);
+    expect(toldBy(decision)).toBe(`wait Started ${reason}`);
+    expect(decision.because).toContain(`"penstock/start-empty: ${anAttempt(1, { spec: initial.spec })}"`);
+  });
+
+  it("gives way to a restore point that a person names", () => {
+    const annotations = { "penstock/restore-from": `${anAttempt(1)}=s3://b/chosen` };
+    for (const spec of [{}, { artifact: "other" }])
+      expect(decideAgain({ spec, annotations })).toMatchObject({
+        work: { operation: { run: 2, restoreFrom: { uri: "s3://b/chosen" } } },
+      });
+  });
+
+  it("of a Job that a Final Savepoint had stopped holds it down as long as its upgrade stands", () => {
+    const finalized = { savepoint: "final", uri: point.uri, drained: false };
+    const status = { ...TOMBSTONE, deleted: { ...TOMBSTONE.deleted!, finalized } };
+    const decision = decideAgain({}, status, { notBack: "1 Job went on from its Final Savepoint and is not gone: orders-v2" });
+    expect(toldBy(decision)).toBe("wait Started FinalSavepointStands");
+    expect(decision.because).toContain("orders-v2");
+    expect(decideAgain({}, status)).toMatchObject({ work: { operation: { restoreFrom: point } } });
+  });
+
+  it.each([
+    ["nobody can tell what it left", { lost: "its checkpoints cannot be listed" }],
+    ["its Final Savepoint drained it", { finalized: { savepoint: "final", uri: "file:///x", drained: true } }],
+  ])("never lets a Job start empty in silence when %s", (_, more) => {
+    const status = { ...TOMBSTONE, deleted: { at: ago(60), ...more } };
+    expect(toldBy(decideAgain({}, status))).toBe("wait Started NeedsRestore");
+    expect(toldBy(decideAgain({ spec: { artifact: "other" } }, status))).toBe("wait Started TombstoneStands");
+    expect(toldBy(decideAgain({ annotations: { "penstock/start-empty": anAttempt(1) } }, status))).toBe("announce start");
+  });
+
+  it("without state lets a Job begin with the Savepoint that it names", () => {
+    expect(fromInitial(readyWith({}), { deleted: { at: ago(60) } })).toMatchObject({
+      work: { operation: { restoreFrom: { uri: SINCE } } },
+    });
   });
 
   it("without a restore point holds nothing", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
-import type { JobStatus, SavepointOperation } from "../../src/model/status.ts";
+import type { JobStatus, SavepointOperation, Tombstone } from "../../src/model/status.ts";
 import { decideSavepoint, type SavepointContext } from "../../src/pass/decide-savepoint.ts";
 import type { DesiredJob } from "../../src/pass/desired.ts";
 import type { StepSeen } from "../../src/pass/submissions.ts";
@@ -8,6 +8,7 @@ import {
   aDesiredJob,
   aDesiredSavepoint,
   anAttempt,
+  anOperation,
   anObserved,
   anUnreachableCluster,
   aReachableCluster,
@@ -50,6 +51,11 @@ function running(status: Partial<JobStatus> = {}): DesiredJob {
   return aDesiredJob({ record: aStartedRecord({ status }) });
 }
 
+function deleted(tombstone: Partial<Tombstone>, manifest?: "absent"): DesiredJob {
+  const status = { phase: "Deleting", deleted: { at: "2026-11-22T11:00:00Z", ...tombstone } } as const;
+  return aDesiredJob({ record: aStartedRecord({ status }), ...(manifest === undefined ? {} : { manifest }) });
+}
+
 const TAKE: SavepointOperation = {
   kind: "take",
   triggerId: "8".repeat(32),
@@ -88,14 +94,55 @@ describe("a Final Savepoint", () => {
     expect("block" in decision ? decision.block?.reason : undefined).toBe(reason);
   });
 
-  it("is Ready with what its Job was stopped with, and with nothing of another one", () => {
-    const finalized = { savepoint: "final", uri: SAVEPOINT, drained: false };
+  const finalized = { savepoint: "final", uri: SAVEPOINT, drained: false, takenAt: "2026-11-22T11:59:00Z" };
+  const takenOf = { flinkJobId: anAttempt(1), cluster: CLUSTER };
+
+  it("is Ready with what its Job was stopped with, and from when that is", () => {
     expect(decide({}, { job: running({ finalized }) })).toMatchObject({
       kind: "ready",
       uri: SAVEPOINT,
-      takenOf: { flinkJobId: anAttempt(1), cluster: CLUSTER },
+      takenAt: finalized.takenAt,
+      takenOf,
     });
-    expect(decide({}, { job: running({ finalized: { ...finalized, savepoint: "older" } }) })).toMatchObject({ kind: "wait" });
+  });
+
+  it("is Ready with what another one stopped its Job with, unless that drained it", () => {
+    const other = { ...finalized, savepoint: "older" };
+    expect(decide({}, { job: running({ finalized: other }) })).toMatchObject({ kind: "ready", uri: SAVEPOINT });
+    expect(decide({}, { job: running({ finalized: { ...other, drained: true } }) })).toMatchObject({ kind: "wait" });
+  });
+
+  it("is Ready with what is kept of a Job that was deleted", () => {
+    const restorePoint = { kind: "Savepoint", uri: SAVEPOINT } as const;
+    expect(decide({}, { job: deleted({ restorePoint }, "absent") })).toMatchObject({ kind: "ready", uri: SAVEPOINT });
+    expect(decide({}, { job: deleted({ restorePoint, finalized }) })).toMatchObject({ kind: "ready", takenOf });
+    // It will run on: then it is stopped again.
+    expect(decide({}, { job: deleted({ restorePoint }) })).toMatchObject({ kind: "wait" });
+    expect(decide({}, { job: deleted({}, "absent") })).toMatchObject({ kind: "wait" });
+  });
+
+  const ready = { phase: "Ready", uri: SAVEPOINT, flinkJobId: anAttempt(1), cluster: CLUSTER } as const;
+  it("stays Ready as long as its Job has not run on", () => {
+    for (const job of [running({ finalized }), running({ attempt: 2, finalized }), aDesiredJob()])
+      expect(decide({ status: ready }, { job })).toMatchObject({ kind: "leave", because: "it is Ready" });
+  });
+
+  const ranOn = { attempt: 2, flinkJobId: anAttempt(2) };
+  it.each([
+    ["has run a later attempt", ranOn, "wait"],
+    ["is being brought back", { finalized, attempt: 2, operation: anOperation({ attempt: 2, run: 2 }) }, "wait"],
+    ["is being stopped for it again", { ...ranOn, operation: aStop("final", { flinkJobId: anAttempt(2) }) }, "await"],
+  ] as const)("that was Ready is as new when its Job %s", (_, status, kind) => {
+    expect(decide({ status: ready }, { job: running(status) })).toMatchObject({ kind, renews: true });
+  });
+
+  it("that was Ready is Ready with the new savepoint when its Job was stopped again", () => {
+    const again = { ...finalized, uri: "file:///flink/savepoints/second" };
+    expect(decide({ status: ready }, { job: running({ ...ranOn, finalized: again }) })).toMatchObject({
+      kind: "ready",
+      uri: again.uri,
+      takenOf: { flinkJobId: anAttempt(2) },
+    });
   });
 });
 

@@ -7,6 +7,7 @@ import {
   aDesiredArtifact,
   aDesiredJob,
   aDesiredSavepoint,
+  anAttempt,
   anObserved,
   aStartedRecord,
   FINAL,
@@ -70,6 +71,26 @@ describe("what a Final Savepoint asks of its Job", () => {
     expect(ask(jobs, more, 8, unreadable)?.held).toBe(held);
   });
 
+  it("is to stop again when its Job has run on since it was Ready", () => {
+    const status = { phase: "Ready", uri: SAVEPOINT, flinkJobId: anAttempt(1) } as const;
+    const again = aDesiredJob({ record: aStartedRecord({ status: { attempt: 2, flinkJobId: anAttempt(2) } }) });
+    const more = { jobs: [again], savepoints: [aDesiredSavepoint({ status })] };
+    expect(ask([], more)).toMatchObject({ name: "final", held: undefined });
+  });
+
+  it("counts a Job as one that waits for it when only its former life has run", () => {
+    for (const status of [{ phase: "Deleting" }, { phase: "Deleting", deleted: { at: "2026-11-22T11:00:00Z" } }] as const) {
+      const id = { name: "orders-v2" };
+      const reborn = waiter("final", 50, { record: aStartedRecord({ id, status }) });
+      expect(ask([reborn])?.held).toContain("Job orders-v2 could not start from it: needs 50 slots");
+    }
+  });
+
+  it("is not held by a Job that runs, whatever became of the Savepoint that it started from", () => {
+    const id = { name: "orders-v2" };
+    expect(ask([waiter("long-gone", 2, { record: aStartedRecord({ id, spec: from("long-gone") }) })])?.held).toBeUndefined();
+  });
+
   it("is nothing once it is Ready, gone or broken", () => {
     expect(ask([], { savepoints: [aDesiredSavepoint({ status: { uri: SAVEPOINT } })] })).toBeUndefined();
     for (const declared of ["absent", "broken"] as const)
@@ -88,10 +109,31 @@ describe("the state that a new Job starts from", () => {
   });
 
   it.each([
-    ["is not Ready", [aDesiredSavepoint()], "waits for Savepoint final"],
-    ["is not declared", [], "waits for Savepoint final: no such Savepoint is declared in this zone and project"],
-  ])("is waited for while it %s", (_, savepoints, because) => {
-    expect(stateWith(...savepoints)).toEqual({ kind: "waits", because });
+    ["is not Ready", [aDesiredSavepoint()], "waits", "waits for Savepoint final"],
+    ["is not declared", [], "undeclared", "waits for Savepoint final: no such Savepoint is declared in this zone and project"],
+  ])("is waited for while it %s", (_, savepoints, kind, because) => {
+    expect(stateWith(...savepoints)).toEqual({ kind, because });
+  });
+
+  it("is waited for when the Savepoint is from before its Job ran on", () => {
+    const status = { phase: "Ready", uri: SAVEPOINT, flinkJobId: anAttempt(1) } as const;
+    const job = aDesiredJob({ record: aStartedRecord({ status: { attempt: 2, flinkJobId: anAttempt(2) } }) });
+    const state = initialStateOf(waiter(), { jobs: [job], artifacts: [], savepoints: [aDesiredSavepoint({ status })] });
+    expect(state).toEqual({
+      kind: "waits",
+      because: "waits for Savepoint final, which is taken anew, since its Job has run on",
+    });
+  });
+
+  it("says from when it is", () => {
+    const history = [{ when: "2026-11-22T11:00:00Z", from: "InProgress", to: "Ready", because: "" }];
+    const status = { phase: "Ready", uri: SAVEPOINT, takenAt: "2026-11-22T10:59:00Z", history } as const;
+    expect(stateWith(aDesiredSavepoint({ status }))).toEqual({
+      kind: "ready",
+      uri: SAVEPOINT,
+      takenAt: "2026-11-22T10:59:00Z",
+      readyAt: "2026-11-22T11:00:00Z",
+    });
   });
 
   it("is none where the Job names none", () => {
@@ -125,6 +167,19 @@ describe("the return of a Job that a Final Savepoint stopped", () => {
     ["a Job that started from it is being deleted", { jobs: [old, follower({ phase: "Deleting" })] }],
   ] as const)("waits while %s", (_, more) => {
     expect(why(more)).toBeDefined();
+  });
+
+  it("waits while another Final Savepoint is declared for it, or a Job went on from the same state under another name", () => {
+    const spec2: SavepointManifest["spec"] = { ...FINAL, type: "Final", job: "orders", shutdownMethod: "Graceful" };
+    expect(why({ savepoints: [aDesiredSavepoint({ name: "final-2", spec: spec2 })] })).toBe(
+      "the Final Savepoint final-2 stopped it",
+    );
+    const other = aDesiredJob({
+      id: { name: "orders-v2" },
+      manifest: "absent",
+      record: aStartedRecord({ id: { name: "orders-v2" }, status: { initialState: SAVEPOINT } }),
+    });
+    expect(why({ jobs: [old, other] })).toContain("went on from its Final Savepoint");
   });
 
   it("never comes after a drain: what that left is not for resuming", () => {

@@ -32,6 +32,8 @@ function choose(
 }
 
 const ranOnce = { attempt: 1, flinkJobId: anAttempt(1) };
+/** Of an attempt that a person let begin without state. */
+const GIVEN_UP = { startedEmpty: true };
 const hadCheckpoint = { checkpointed: anAttempt(2) };
 
 describe("the restore point of a Job whose directories can be listed", () => {
@@ -61,6 +63,36 @@ describe("the restore point of a Job whose directories can be listed", () => {
 
   it("is none where nothing of it ever completed a checkpoint", () => {
     expect(choose(ranOnce, NOTHING)).toMatchObject({ kind: "empty" });
+  });
+
+  it("is none again where its last attempt was started without any and left none, whatever older ones left", () => {
+    for (const listed of [NOTHING, entries(aCheckpoint(1), aSavepoint(1))])
+      for (const seen of [GONE, ended({})]) expect(choose(GIVEN_UP, listed, seen)).toMatchObject({ kind: "empty" });
+  });
+
+  it.each([
+    ["it left a checkpoint", GIVEN_UP, entries(aCheckpoint(1), aCheckpoint(2)), GONE, "from"],
+    ["it completed one that is missing", { ...GIVEN_UP, ...hadCheckpoint }, entries(aCheckpoint(1)), GONE, "wait"],
+    ["Flink counts one that the record does not tell yet", GIVEN_UP, entries(aCheckpoint(1)), ended(CHECKPOINTED), "wait"],
+    ["Flink does not say yet what it completed", GIVEN_UP, entries(aCheckpoint(1)), ended({ detail: "unknown" }), "looking"],
+    ["its directories cannot be listed, and nobody lists it", GIVEN_UP, UNLISTABLE, GONE, "wait"],
+    ["its directories cannot be listed, and Flink does not say", GIVEN_UP, UNLISTABLE, ended({ detail: "unknown" }), "wait"],
+    ["its directories were not listed yet", GIVEN_UP, undefined, GONE, "looking"],
+  ] as const)("is not none in silence although its last attempt was started without any: %s", (_, status, listed, seen, kind) => {
+    expect(choose(status, listed, seen)).toMatchObject({ kind });
+  });
+
+  it("is none where Flink counts none of an attempt that was started without any, also where nothing can be listed", () => {
+    expect(choose(GIVEN_UP, UNLISTABLE, ended({}))).toMatchObject({ kind: "empty" });
+  });
+
+  it("waits for a person where nobody knows what the last attempt was started from", () => {
+    expect(choose({}, NOTHING)).toMatchObject({ kind: "wait", reason: "RestorePointUnknown" });
+    expect(choose({}, UNLISTABLE, ended({}))).toMatchObject({ kind: "wait", reason: "RestorePointUnknown" });
+  });
+
+  it("is missing when Flink counted a checkpoint that is not there, although the record does not tell yet", () => {
+    expect(choose(ranOnce, NOTHING, ended(CHECKPOINTED))).toMatchObject({ kind: "wait", reason: "RestorePointMissing" });
   });
 
   it.each([

@@ -24,7 +24,12 @@ const TAKE: SavepointOperation = {
   uri: "file:///s",
   announcedAt: "2026-11-22T11:00:00Z",
 };
-const READY = { kind: "ready", uri: SAVEPOINT, takenOf: { flinkJobId: anAttempt(1), cluster: CLUSTER } } as const;
+const READY = {
+  kind: "ready",
+  uri: SAVEPOINT,
+  takenAt: "2026-11-22T11:00:00Z",
+  takenOf: { flinkJobId: anAttempt(1), cluster: CLUSTER },
+} as const;
 const FAILED = { condition: "Available", reason: "SavepointFailed" } as const;
 
 /** What the branch holds of a Savepoint after a decision about it. */
@@ -44,7 +49,7 @@ describe("the status of a Savepoint", () => {
       "Ready with its place and its origin, and no operation any more",
       { status: { phase: "InProgress", operation: TAKE } },
       READY,
-      { phase: "Ready", uri: SAVEPOINT, flinkJobId: anAttempt(1), operation: undefined },
+      { phase: "Ready", uri: SAVEPOINT, takenAt: READY.takenAt, flinkJobId: anAttempt(1), operation: undefined },
     ],
     [
       "Pending again when nothing came of it",
@@ -61,12 +66,26 @@ describe("the status of a Savepoint", () => {
   ] satisfies readonly (readonly [string, DesiredSavepointOverrides, Step, object])[])(
     "is %s",
     (_, savepoint, step, expected) => {
-      const { phase, uri, flinkJobId, operation } = after(savepoint, step)!.status;
-      const status = { phase, uri, flinkJobId, operation };
+      const { phase, uri, takenAt, flinkJobId, operation } = after(savepoint, step)!.status;
+      const status = { phase, uri, takenAt, flinkJobId, operation };
       expect({ ...status, ...expected }).toEqual(status);
       expect(operation === undefined).toBe(!("operation" in expected) || expected.operation === undefined);
     },
   );
+
+  it("is as new when its Job has run on: what it held is gone, and its manifest is in force", () => {
+    const savepoint: DesiredSavepointOverrides = {
+      status: { phase: "Ready", uri: SAVEPOINT, takenAt: "2026-11-22T11:00:00Z", flinkJobId: anAttempt(1), cluster: CLUSTER },
+    };
+    for (const [step, phase] of [
+      [{ kind: "wait", block: FAILED, renews: true }, "Pending"],
+      [{ kind: "await", block: undefined, renews: true }, "InProgress"],
+    ] as const satisfies readonly (readonly [Step, string])[]) {
+      const { status } = after(savepoint, step)!;
+      expect(status).toMatchObject({ phase, history: [{ from: "Ready", to: phase }] });
+      for (const field of ["uri", "takenAt", "flinkJobId", "cluster"]) expect(status).not.toHaveProperty(field);
+    }
+  });
 
   it("is gone with what is forgotten", () => {
     expect(after({ declared: "absent", status: {} }, { kind: "forget" })).toBeUndefined();

@@ -87,6 +87,29 @@ describe.concurrent("a Job whose checkpoints are gone", () => {
     expect(world.flink.jobs).toMatchObject([{ restoredFrom: undefined }]);
   });
 
+  it("starts empty again when the attempt that was given leave to dies before its first checkpoint, until it has one", async () => {
+    const { world, daemon, flinkJobId } = await aLostWorld();
+    await using _ = world;
+    await world.push(startEmpty(flinkJobId));
+    let { flinkJobId: last, attempt } = await daemon.untilJob("orders", (now) => isRunning(now) && now.flinkJobId !== flinkJobId);
+    for (const fail of [() => world.flink.setJobState(last!, "FAILED", "out of memory"), () => world.flink.restart()]) {
+      fail();
+      world.clock.pass(300_000);
+      const next = await daemon.untilJob("orders", (now) => isRunning(now) && now.flinkJobId !== last);
+      expect(next).toMatchObject({ attempt: attempt + 1, startedEmpty: true });
+      expect(world.flink.job(next.flinkJobId!).restoredFrom).toBeUndefined();
+      ({ flinkJobId: last, attempt } = next);
+    }
+    world.flink.completeCheckpoint(last!);
+    world.clock.pass(10_000);
+    await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === last);
+    await rm(fileURLToPath(world.flink.checkpointsDir), { recursive: true });
+    world.flink.restart();
+    await daemon.untilJob("orders", has("Restored", "RestorePointMissing"));
+    await daemon.untilAtRest();
+    expect(world.flink.jobs).toEqual([]);
+  });
+
   it("starts from the place that an annotation names", async () => {
     const { world, daemon, flinkJobId } = await aLostWorld();
     await using _ = world;

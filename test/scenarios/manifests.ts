@@ -49,6 +49,16 @@ spec:
 `;
 }
 
+/** The manifest of a Savepoint; `spec` in YAML's short form. */
+export function aSavepoint(name: string, spec: string): string {
+  return `---\napiVersion: core/v1alpha1\nkind: Savepoint\nzone: local\nmetadata: {name: ${name}, project: default}\nspec: ${spec}\n`;
+}
+
+/** The one of an upgrade. */
+export function aFinalSavepoint(job: string, name = `${job}-final`): string {
+  return aSavepoint(name, `{type: Final, finalOptions: {shutdownMethod: Graceful}, jobRef: {name: ${job}}}`);
+}
+
 /** A Job and its Artifact, and the jar of it: a commit that runs. */
 export async function aRunningJob(
   name = "orders",

@@ -1,14 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { aJob, aRunningJob, anArtifact } from "./manifests.ts";
+import { aFinalSavepoint, aJob, anArtifact, aRunningJob, aSavepoint } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
 import { conditionOf, createWorld, has, isRunning, type StatusFile, type World } from "./world.ts";
 
 const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
-const FINAL = aSavepoint("orders-final", "{type: Final, finalOptions: {shutdownMethod: Graceful}, jobRef: {name: orders}}");
-
-function aSavepoint(name: string, spec: string): string {
-  return `---\napiVersion: core/v1alpha1\nkind: Savepoint\nzone: local\nmetadata: {name: ${name}, project: default}\nspec: ${spec}\n`;
-}
+const FINAL = aFinalSavepoint("orders");
 
 /** The next version of `orders`, which starts from its Final Savepoint. */
 function aNext(rpus = 2): string {
