@@ -14,6 +14,9 @@ import { paint, printLine, type Colour, type ExitStatus, type Io } from "./io.ts
 import { readConfig } from "./read-config.ts";
 import { formatTable } from "./table.ts";
 
+/** A message may hold manifests that are ready to paste. */
+const WHOLE_MESSAGE = 20_000;
+
 export interface StatusOptions {
   readonly config: string;
   readonly output: "text" | "json";
@@ -156,7 +159,7 @@ function printDetail(io: Io, record: ResourceRecord): void {
     shown,
     reason,
     since,
-    oneLine(message),
+    oneLine(message, WHOLE_MESSAGE),
   ]);
   for (const line of formatTable(conditions)) printLine(stdout, line);
   if (record.status.history.length > 0) printLine(stdout, paint(io, stdout, "bold", "history"));

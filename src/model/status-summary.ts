@@ -11,6 +11,9 @@ import type { ResourceRecord, Summary } from "./status.ts";
 export const SUMMARY_PATH = "summary.yaml";
 export const README_PATH = "README.md";
 
+/** What more there is to say stands in the resource's own file. */
+const CELL = 300;
+
 const isSummary = compileSchema(SUMMARY_SCHEMA);
 
 /** `summary.yaml`: what the branch stands for, and a line for each resource. */
@@ -85,7 +88,7 @@ function jobsSection(title: string, explanation: string, lines: readonly string[
 function troubleOf({ status }: ResourceRecord): string {
   return status.conditions
     .filter((condition) => condition.status !== "True")
-    .map(({ message, reason }) => message || reason)
+    .map(({ message, reason }) => oneLine(message || reason, CELL))
     .join(" · ");
 }
 

@@ -2,7 +2,10 @@ import { canonicalJson } from "../common/hash.ts";
 import { listOf } from "../common/text.ts";
 import { specDigits } from "../model/canonical-spec.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
+import type { JobManifest } from "../model/manifest.ts";
+import type { ResourceKey } from "../model/resource.ts";
 import type { JobRecord } from "../model/status.ts";
+import { upgradeManifests } from "../model/upgrade-manifests.ts";
 import { formatSpecChange, specChanges } from "../model/spec-changes.ts";
 import type { JobDecision } from "./decision.ts";
 import type { DesiredArtifact, DesiredJob } from "./desired.ts";
@@ -18,9 +21,13 @@ const ACCEPTED: Acceptance = { status: "True", reason: "SpecAccepted", message: 
 
 /**
  * Whether a Job runs by what is declared. As long as nothing of it ever ran the manifest may be changed at will; from then on only rpus
- * may. A refused document changes nothing at all, its rpus included.
+ * may. A refused document changes nothing at all, its rpus included. Names that are `taken` are not offered for what is different.
  */
-export function acceptanceOfJob(job: DesiredJob, decision: Pick<JobDecision, "kind">): Acceptance {
+export function acceptanceOfJob(
+  job: DesiredJob,
+  decision: Pick<JobDecision, "kind">,
+  taken: ReadonlySet<ResourceKey> = new Set(),
+): Acceptance {
   const { record, declared } = job;
   if (declared.kind === "broken")
     return refused("ManifestBroken", "the manifest has problems, so the accepted spec stays in force; see summary.yaml");
@@ -33,7 +40,7 @@ export function acceptanceOfJob(job: DesiredJob, decision: Pick<JobDecision, "ki
       ? ACCEPTED
       : refused(
           "SpecChanged",
-          "the declared spec is not the one that the job runs with, and the accepted one was lost with the status branch; put the manifest back as it was",
+          `the declared spec is not the one that the job runs with, and the accepted one was lost with the status branch; ${wayOut(manifest, taken)}`,
         );
   }
   const changes = specChanges(record.spec, manifest);
@@ -41,23 +48,14 @@ export function acceptanceOfJob(job: DesiredJob, decision: Pick<JobDecision, "ki
   const more = manifest.spec.rpus === record.status.requestedRpus ? "" : ", and rpus is not changed either";
   return refused(
     "SpecChanged",
-    `${listOf(changes.map(formatSpecChange))}; only spec.resources.rpus may change${more}. Put it back; ${upgradeText(record.id.name)}`,
+    `${listOf(changes.map(formatSpecChange))}; only spec.resources.rpus may change${more}; ${wayOut(manifest, taken)}`,
   );
 }
 
-/** The way out, ready to paste. */
-function upgradeText(name: string): string {
-  const next = nextName(name);
-  return (
-    `for what is different declare a Job {name: ${next}} with spec.initialStateRef {name: ${name}-final}, ` +
-    `and a Savepoint {name: ${name}-final} with spec {type: Final, finalOptions: {shutdownMethod: Graceful}, jobRef: {name: ${name}}}`
-  );
-}
-
-/** `orders-v1` → `orders-v2`, `orders-0.1` → `orders-0.2`, `orders` → `orders-v2`. */
-function nextName(name: string): string {
-  const match = /^(.*?)(\d{1,9})$/.exec(name);
-  return match === null ? `${name}-v2` : `${match[1]}${Number(match[2]) + 1}`;
+/** Ready to paste. */
+function wayOut(changed: JobManifest, taken: ReadonlySet<ResourceKey>): string {
+  const { savepoint, job } = upgradeManifests(changed, taken);
+  return `put it back; for what is different declare these two documents as well: ${savepoint} and ${job}`;
 }
 
 /** Once Ready an Artifact is immutable: jobs keep the bytes that they were started with. */

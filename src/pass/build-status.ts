@@ -102,7 +102,8 @@ function nextRecords({
   now,
 }: BuildStatusInput): ReadonlyMap<ResourceKey, ResourceRecord> {
   const next = new Map<ResourceKey, ResourceRecord>();
-  const context = { commit: snapshot.commit, observed, now };
+  const taken = new Set([...desired.jobs, ...desired.savepoints].map(({ key }) => key));
+  const context = { commit: snapshot.commit, observed, taken, now };
   const add = (record: ResourceRecord | undefined): void => {
     if (record !== undefined) next.set(resourceKey(record.id), record);
   };

@@ -1,6 +1,7 @@
 import { countOf, listOf } from "../common/text.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
 import { displayName, type ResourceKey } from "../model/resource.ts";
+import { finalSavepointManifest } from "../model/upgrade-manifests.ts";
 import type { DesiredJob } from "./desired.ts";
 
 const ALLOW_TRAILER = "Penstock-Allow-Deletions";
@@ -119,10 +120,7 @@ function isTwin(old: DesiredJob, job: DesiredJob): boolean {
 }
 
 function upgradeText(old: DesiredJob, twin: DesiredJob): string {
-  return (
-    `to keep it, put ${old.id.name} back, declare a Savepoint {name: ${old.id.name}-final} with spec {type: Final, jobRef: {name: ${old.id.name}}}, ` +
-    `and give ${twin.id.name} spec.initialStateRef {name: ${old.id.name}-final}; to start ${twin.id.name} empty, annotate it with penstock/start-empty: new`
-  );
+  return `to keep it, declare ${finalSavepointManifest(old.id)} and give ${twin.id.name} spec.initialStateRef: {name: ${old.id.name}-final}; to start ${twin.id.name} empty, annotate it with penstock/start-empty: new`;
 }
 
 function hasRun(job: DesiredJob): boolean {

@@ -4,6 +4,7 @@ import { shownState, isFlinkState, type SeenJobState } from "../model/flink-job-
 import { withCondition, withoutCondition, withTransition } from "../model/conditions.ts";
 import type { JobManifest } from "../model/manifest.ts";
 import { stateLabel } from "../model/state-label.ts";
+import type { ResourceKey } from "../model/resource.ts";
 import type { AcceptedSource, Condition, JobRecord, JobStatus, LastSavepoint, Operation } from "../model/status.ts";
 import { specDigits } from "../model/canonical-spec.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
@@ -17,6 +18,8 @@ import { findJob, type JobSeen, type Observed } from "./observed.ts";
 export interface StatusContext {
   readonly commit: string;
   readonly observed: Observed;
+  /** What is declared or recorded. */
+  readonly taken?: ReadonlySet<ResourceKey>;
   readonly now: number;
 }
 
@@ -28,7 +31,7 @@ export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: S
   const moved: JobRecord = { ...base, status: withDecision(base.status, decision, context) };
   const seen = seeJob(moved, context.observed);
   const status = withCheckpoint(withState(moved.status, seen, decision), seen);
-  const acceptance = acceptanceOfJob({ ...job, record: { ...moved, status } }, decision);
+  const acceptance = acceptanceOfJob({ ...job, record: { ...moved, status } }, decision, context.taken);
   const conditions = applyConditions(
     status.conditions,
     jobConditions(acceptance, status, seen, blockOf(job, decision)),

@@ -128,8 +128,9 @@ describe("a Job that may be another one under a new name", () => {
     expect(deletions.get(old.key)).toMatchObject({ kind: "held", reason: "LooksLikeRename" });
     expect(renames.get(twin.key)).toBe(
       "default/orders-v1 and default/orders-v2 look like one Job that was renamed, and renaming loses its state; " +
-        "to keep it, put orders-v1 back, declare a Savepoint {name: orders-v1-final} with spec {type: Final, jobRef: {name: orders-v1}}, " +
-        "and give orders-v2 spec.initialStateRef {name: orders-v1-final}; to start orders-v2 empty, annotate it with penstock/start-empty: new",
+        "to keep it, declare { apiVersion: core/v1alpha1, kind: Savepoint, zone: local, metadata: { name: orders-v1-final, project: default }, " +
+        "spec: { type: Final, finalOptions: { shutdownMethod: Graceful }, jobRef: { name: orders-v1 } } } " +
+        "and give orders-v2 spec.initialStateRef: {name: orders-v1-final}; to start orders-v2 empty, annotate it with penstock/start-empty: new",
     );
   });
 
