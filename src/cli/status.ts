@@ -4,7 +4,7 @@ import { createLog } from "../common/log.ts";
 import { formatDuration } from "../common/units.ts";
 import type { Config } from "../config/config.ts";
 import { openRepository } from "../daemon/assemble.ts";
-import { findCondition } from "../model/conditions.ts";
+import { findCondition, isTrouble } from "../model/conditions.ts";
 import { displayName } from "../model/resource.ts";
 import { stateLabel } from "../model/state-label.ts";
 import type { Condition, JobRecord, ResourceRecord } from "../model/status.ts";
@@ -137,12 +137,10 @@ function placeOf(record: ResourceRecord): string {
   return `${cluster.name} (${flinkVersion ?? "?"}), ${parallelism ?? "?"} of ${requestedRpus ?? "?"} rpus`;
 }
 
-/** The first condition that a person has to look after. A job without a checkpoint yet runs all the same. */
+/** The first condition that a person has to look after. */
 function worstOf(record: ResourceRecord): Condition | undefined {
   if (record.kind === "Job" && record.status.deleted !== undefined) return undefined; // its tombstone is nobody's trouble
-  const wrong = record.status.conditions.filter(
-    ({ type, status: shown }) => shown !== "True" && type !== "Recoverable" && type !== "UpToDate",
-  );
+  const wrong = record.status.conditions.filter(isTrouble);
   return findCondition(wrong, "Accepted") ?? wrong[0];
 }
 

@@ -1,5 +1,5 @@
 import { countOf } from "../common/text.ts";
-import { findCondition } from "../model/conditions.ts";
+import { findCondition, isTrouble } from "../model/conditions.ts";
 import { displayName } from "../model/resource.ts";
 import type { JobDecision, SavepointDecision } from "../pass/decision.ts";
 import { isMoving } from "../pass/observe.ts";
@@ -59,9 +59,7 @@ export function findTrouble(pass: Pass): readonly string[] {
   for (const record of pass.update.records.values()) {
     if (record.kind === "Job" && record.status.deleted !== undefined) continue; // its tombstone is nobody's trouble
     const name = `${record.kind} ${displayName(record.id)}`;
-    const bad = record.status.conditions.find(
-      ({ type, status }) => status !== "True" && type !== "Recoverable" && type !== "UpToDate",
-    );
+    const bad = record.status.conditions.find(isTrouble);
     if (bad !== undefined) trouble.push(`${name}: ${bad.reason}: ${bad.message}`);
     else if (record.status.phase === "Pending") trouble.push(`${name}: Pending`);
   }

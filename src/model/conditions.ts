@@ -33,6 +33,12 @@ export function findCondition(conditions: readonly Condition[], type: string): C
   return conditions.find((condition) => condition.type === type);
 }
 
+/** Whether a person has to look after it. A job without a checkpoint yet, or with an older patch of its Flink, runs all the same. */
+export function isTrouble({ type, status }: Condition): boolean {
+  if (type === "Duplicate") return status === "True";
+  return status !== "True" && type !== "Recoverable" && type !== "UpToDate";
+}
+
 /** The history with one more transition, the oldest ones dropped beyond twenty. */
 export function withTransition(
   history: readonly Transition[],

@@ -77,7 +77,7 @@ const OPERATION: JsonSchema = {
   ...fields(
     {
       kind: word("start", "stop", "cancel", "rescale"),
-      purpose: word("rescale", "migrate", "suspend", "final", "delete"),
+      purpose: word("rescale", "migrate", "suspend", "final", "delete", "duplicate"),
       attempt: whole,
       flinkJobId: filled,
       cluster,

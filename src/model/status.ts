@@ -78,8 +78,11 @@ export interface StartOperation extends StartIntent {
   readonly announcedAt: string;
 }
 
-/** Why a job is stopped: to start it again with another parallelism or on another cluster, until it is resumed, or for good. */
-export type StopPurpose = "rescale" | "migrate" | "suspend" | "final" | "delete";
+/**
+ * Why a job is stopped: to start it again with another parallelism or on another cluster, until it is resumed, for good, or because
+ * another one of the same Job runs; the operation's Flink job is the Job's own then only in name.
+ */
+export type StopPurpose = "rescale" | "migrate" | "suspend" | "final" | "delete" | "duplicate";
 
 /** The write-ahead record of a stop with savepoint; `next` is the start that follows it, so that nothing is pushed between the two. */
 export interface StopOperation {

@@ -9,6 +9,7 @@ import { upgradeManifests } from "../model/upgrade-manifests.ts";
 import { formatSpecChange, specChanges } from "../model/spec-changes.ts";
 import type { JobDecision } from "./decision.ts";
 import type { DesiredArtifact, DesiredJob } from "./desired.ts";
+import { ownOperation } from "./own-operation.ts";
 
 /** Whether what is declared is what is in force; becomes the condition `Accepted`. */
 export interface Acceptance {
@@ -88,7 +89,7 @@ export function isSpecOf(record: JobRecord): boolean {
 }
 
 function runningSpecDigits(record: JobRecord): string | undefined {
-  return parseFlinkJobId(record.status.operation?.flinkJobId ?? record.status.flinkJobId ?? "")?.spec;
+  return parseFlinkJobId(ownOperation(record.status)?.flinkJobId ?? record.status.flinkJobId ?? "")?.spec;
 }
 
 function refused(reason: string, message: string): Acceptance {

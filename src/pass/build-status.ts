@@ -164,6 +164,7 @@ function describeOperation(operation: Operation): string {
     case "start":
       return `starting attempt ${operation.attempt} on ${operation.cluster.name}`;
     case "stop":
+      if (operation.purpose === "duplicate") return `stopping a second Flink job of it, ${operation.flinkJobId}`;
       if (operation.purpose === "migrate") return `moving to ${operation.next?.cluster.name ?? "another cluster"} by savepoint`;
       return operation.next === undefined ? "stopping with a savepoint" : `rescaling to ${operation.next.rpus} rpus by savepoint`;
     case "cancel":

@@ -79,6 +79,10 @@ function afterStop(job: DesiredJob, record: JobRecord, operation: StopOperation,
     const settlement = { kind: "finalized" as const, savepoint, uri, drained, takenAt: operation.announcedAt };
     return { ...head(job), kind: "settle", because: `the Final Savepoint ${savepoint} stopped it`, settlement };
   }
+  if (operation.purpose === "duplicate") {
+    const because = `a second Flink job of this Job, ${operation.flinkJobId}, was stopped; what it left is kept at ${uri}`;
+    return { ...head(job), kind: "settle", because, settlement: { kind: "deduplicated", uri } };
+  }
   if (operation.next === undefined) {
     const because = "rpus is 0: it was stopped with a savepoint";
     return { ...head(job), kind: "settle", because, settlement: { kind: "suspended", uri } };

@@ -1,6 +1,7 @@
 import type { JobDecision } from "./decision.ts";
 import { decideAccepted } from "./decide-accepted.ts";
 import { bury, decideDeleted } from "./decide-deleted.ts";
+import { decideDuplicate } from "./decide-duplicate.ts";
 import { decideFirstStart } from "./decide-start.ts";
 import { continueOperation } from "./continue-operation.ts";
 import type { DesiredJob } from "./desired.ts";
@@ -11,6 +12,8 @@ export function decideJob(job: DesiredJob, context: JobContext): JobDecision {
   if (job.recordProblem !== undefined) return leave(job, `its record cannot be understood: ${job.recordProblem}`);
   const { record } = job;
   if (record?.status.operation !== undefined) return continueOperation(job, record, record.status.operation, context);
+  const twice = record === undefined ? undefined : decideDuplicate(job, record, context);
+  if (twice !== undefined) return twice;
   if (record?.status.deleted !== undefined) return decideDeleted(job, record, record.status.deleted, context);
   if (record?.status.flinkJobId !== undefined) return decideAccepted(job, record, record.status.flinkJobId, context);
   if (job.declared.kind !== "declared" && record !== undefined && context.statusLost !== undefined) {

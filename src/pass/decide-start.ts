@@ -4,10 +4,12 @@ import { countOf } from "../common/text.ts";
 import type { FlinkJobSeen, ReachableCluster } from "../flink/cluster-seen.ts";
 import { JOB_ID_SPENT } from "../flink/submit.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
+import { attemptOf } from "../model/flink-job-id.ts";
 import type { JobManifest } from "../model/manifest.ts";
 import type { ClusterRef, JobRecord, RestorePoint, StartOperation } from "../model/status.ts";
 import { adoptedRecord } from "./adopt.ts";
 import { buildSubmission } from "./build-submission.ts";
+import { follow } from "./decide-duplicate.ts";
 import type { JobDecision, Settlement } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import {
@@ -43,7 +45,7 @@ interface Restore {
 
 /** Whatever is missing is named; the order is that in which a person would have to mend it. */
 export function decideFirstStart(job: DesiredJob, manifest: JobManifest, context: JobContext, restore?: Restore): JobDecision {
-  const found = findLiveOfOurs(job, context);
+  const [found] = findLiveOfOurs(job, context);
   if (found !== undefined) return adopt(job, manifest, found, context);
   if (context.statusLost !== undefined) return wait(job, started("StatusLost"), context.statusLost);
   if (isPaused(job, context)) return wait(job, started("Paused"), "it is paused");
@@ -97,6 +99,9 @@ export function continueStart(job: DesiredJob, record: JobRecord, operation: Sta
   if (seen.kind === "listed") return settleListed(job, record, operation, seen, context);
   const told = decideNotListed(job, record, operation, seen, context);
   if (told !== undefined) return told;
+  // A record that was restored from a backup announces what happened long ago: at most one may run.
+  const [live] = findLiveOfOurs(job, context);
+  if (live !== undefined && attemptOf(live.job.flinkJobId) > operation.attempt) return follow(job, record, live);
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, started(bytes.reason), bytes.because);
   const again = buildSubmission(job, record.spec, operation, bytes.frozen, seen.cluster);

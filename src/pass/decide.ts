@@ -14,6 +14,7 @@ import { findFinalRequests, initialStateOf, whyNotBack, type FinalRequest } from
 import type { Guarded } from "./guard.ts";
 import type { JobContext, Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
+import { ownOperation } from "./own-operation.ts";
 import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
 
 export interface DecideInput {
@@ -132,7 +133,7 @@ function claimOf(job: DesiredJob, observed: Observed, now: number): Claim | unde
     status.flinkJobState === "Finished"
   )
     return undefined;
-  const { operation } = status;
+  const operation = ownOperation(status);
   if (operation === undefined) return claimOfRunning(job, status, observed);
   const { zone } = job.id;
   const requested = status.requestedRpus ?? 0;

@@ -23,7 +23,7 @@ interface DecisionBase {
   readonly because: string;
 }
 
-/** What keeps a resource from going on; becomes a condition with status False. */
+/** What keeps a resource from going on; becomes a condition with status False, `Duplicate` with True. */
 export interface Block {
   readonly condition:
     | "Placed"
@@ -34,7 +34,8 @@ export interface Block {
     | "Suspended"
     | "Finalized"
     | "UpToDate"
-    | "Deleted";
+    | "Deleted"
+    | "Duplicate";
   readonly reason: string;
 }
 
@@ -68,6 +69,18 @@ export type Settlement =
   | { readonly kind: "rescaled"; readonly rpus: number }
   | { readonly kind: "suspended"; readonly uri: string }
   | ({ readonly kind: "finalized" } & Finalized)
+  /** A higher attempt than the record's was found running: that one counts. */
+  | {
+      readonly kind: "followed";
+      readonly attempt: number;
+      readonly flinkJobId: string;
+      readonly cluster: ClusterRef;
+      readonly flinkVersion: string;
+      readonly rpus: number;
+      readonly startedAt: string;
+    }
+  /** A second Flink job of the Job was stopped; this is what it left. */
+  | { readonly kind: "deduplicated"; readonly uri: string }
   /** Nothing came of the operation; the job is as it was, or its next step is another one. */
   | { readonly kind: "abandoned" }
   | { readonly kind: "finished" }

@@ -1,10 +1,11 @@
 import { formatTime } from "../common/clock.ts";
 import { hasEnded, isHealthy, type FlinkJobSeen } from "../flink/cluster-seen.ts";
 import { cappedParallelism } from "../flink/rescale-job.ts";
-import type { Condition, JobStatus, Operation } from "../model/status.ts";
+import type { Condition, JobStatus, Operation, StopOperation } from "../model/status.ts";
 import type { Acceptance } from "./acceptance.ts";
 import type { Block } from "./decision.ts";
 import type { JobSeen } from "./observed.ts";
+import { ownOperation } from "./own-operation.ts";
 
 export type ConditionNow = Omit<Condition, "since">;
 
@@ -18,8 +19,8 @@ export function jobConditions(
 ): readonly ConditionNow[] {
   const conditions: ConditionNow[] = [{ type: "Accepted", ...acceptance }];
   if (status.deleted !== undefined) conditions.push(DELETED);
-  if (block !== undefined)
-    conditions.push({ type: block.condition, status: "False", reason: block.reason, message: block.because });
+  if (block !== undefined) conditions.push(blockedBy(block));
+  else if (isStoppingDuplicate(status.operation)) conditions.push(duplicateOf(status.operation));
   if (status.phase === "Pending" || status.cluster === undefined || status.deleted !== undefined) return conditions;
   if (status.suspended === true) return [...conditions, SUSPENDED];
   if (status.finalized !== undefined) return [...conditions, finalizedBy(status.finalized.savepoint)];
@@ -30,9 +31,22 @@ export function jobConditions(
   if (seen === undefined) return conditions;
   // Flink forgets ended jobs after an hour; what is finished needs no cluster any more.
   const settled = status.flinkJobState === "Finished" ? FINISHED : healthOf(seen, status.cluster.name);
-  conditions.push(underWay(status.operation) ?? settled, ...reachedOf(status, seen));
+  conditions.push(underWay(ownOperation(status)) ?? settled, ...reachedOf(status, seen));
   if (seen.kind === "listed" && !hasEnded(seen.job)) conditions.push(...recoverableOf(seen.job));
   return conditions;
+}
+
+function blockedBy({ condition, reason, because }: Block & { readonly because: string }): ConditionNow {
+  return { type: condition, status: condition === "Duplicate" ? "True" : "False", reason, message: because };
+}
+
+function isStoppingDuplicate(operation: Operation | undefined): operation is StopOperation {
+  return operation?.kind === "stop" && operation.purpose === "duplicate";
+}
+
+function duplicateOf({ flinkJobId, cluster }: StopOperation): ConditionNow {
+  const message = `a second Flink job of this Job runs on ${cluster.name} as ${flinkJobId}; it is being stopped with a savepoint`;
+  return { type: "Duplicate", status: "True", reason: "Stopping", message };
 }
 
 const SUSPENDED: ConditionNow = {

@@ -91,11 +91,17 @@ export function highestAttempt(job: DesiredJob, context: JobContext): number {
   return Math.max(job.record?.status.attempt ?? 0, ...listed, ...left);
 }
 
-/** The highest attempt of this Job that lives on a cluster of its zone, should there be several. */
-export function findLiveOfOurs(job: DesiredJob, context: JobContext) {
+/** A Flink job of ours that lives on a cluster of its zone. */
+export interface LiveJob {
+  readonly cluster: ReachableCluster;
+  readonly job: FlinkJobSeen;
+}
+
+/** What lives of this Job on the clusters of its zone, the highest attempt first; there should not be several. */
+export function findLiveOfOurs(job: DesiredJob, context: JobContext): readonly LiveJob[] {
   return jobsOfOurs(job, context)
     .filter((found) => !hasEnded(found.job))
-    .toSorted((a, b) => attemptOf(b.job.flinkJobId) - attemptOf(a.job.flinkJobId))[0];
+    .toSorted((a, b) => attemptOf(b.job.flinkJobId) - attemptOf(a.job.flinkJobId));
 }
 
 /** Missed in this pass and in the one before, by a cluster that answered both times. */
@@ -110,10 +116,7 @@ export function isPaused(job: DesiredJob, context: JobContext): boolean {
   return job.declared.kind === "declared" && job.declared.manifest.annotations["penstock/paused"] === "true";
 }
 
-function jobsOfOurs(
-  job: DesiredJob,
-  context: JobContext,
-): readonly { readonly cluster: ReachableCluster; readonly job: FlinkJobSeen }[] {
+function jobsOfOurs(job: DesiredJob, context: JobContext): readonly LiveJob[] {
   const digits = resourceDigits(job.id);
   return context.observed.clusters
     .filter((cluster) => cluster.kind === "reachable")
@@ -155,6 +158,7 @@ const CONDITION_OF_STOP = {
   suspend: "Suspended",
   final: "Finalized",
   delete: "Deleted",
+  duplicate: "Duplicate",
 } as const satisfies Readonly<Record<StopPurpose, Block["condition"]>>;
 
 /** Why a step on a job that runs waits, or came to nothing. */

@@ -14,6 +14,7 @@ import type { Block, JobDecision, Settlement } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import { jobConditions, type ConditionNow } from "./job-conditions.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
+import { ownOperation } from "./own-operation.ts";
 
 export interface StatusContext {
   readonly commit: string;
@@ -37,7 +38,8 @@ export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: S
     jobConditions(acceptance, status, seen, blockOf(job, decision)),
     context.now,
   );
-  const history = nextHistory(job.record?.status, status, whyMoved(decision, seen), context.now);
+  const moves = nextHistory(job.record?.status, status, whyMoved(decision, seen), context.now);
+  const history = isDuplicateNews(decision) ? withNote(moves, status, decision.because, context.now) : moves;
   const record: JobRecord = { ...moved, status: { ...status, conditions, history } };
   return job.record !== undefined && isDeepStrictEqual(record, job.record) ? job.record : record;
 }
@@ -160,6 +162,9 @@ function settle(status: JobStatus, settlement: Settlement, { now }: StatusContex
       const { kind: _kind, ...finalized } = settlement;
       return { ...rest, flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }), finalized };
     }
+    case "followed":
+      return followedStatus(rest, settlement);
+    case "deduplicated":
     case "abandoned":
       return rest;
     case "finished":
@@ -213,6 +218,25 @@ function startedStatus(
   };
 }
 
+/** The record was old: what runs counts. A Job that was down by the record is up again, which is a new run. */
+function followedStatus(rest: JobStatus, settlement: Settlement & { kind: "followed" }): JobStatus {
+  const { attempt, flinkJobId, cluster, flinkVersion, rpus, startedAt } = settlement;
+  const { suspended, finalized, startedFrom: _startedFrom, checkpointed: _checkpointed, restarts: _restarts, ...kept } = rest;
+  const wasDown = suspended === true || finalized !== undefined || rest.flinkJobState === "Finished";
+  return {
+    ...kept,
+    phase: rest.phase === "Deleting" ? "Deleting" : "Ready",
+    flinkJobState: wasDown ? "" : rest.flinkJobState,
+    run: wasDown ? rest.run + 1 : Math.max(1, rest.run),
+    attempt: Math.max(rest.attempt, attempt),
+    flinkJobId,
+    cluster,
+    flinkVersion,
+    requestedRpus: rpus,
+    startedAt,
+  };
+}
+
 function savepointOf(
   operation: Operation | undefined,
   uri: string,
@@ -224,7 +248,8 @@ function savepointOf(
 }
 
 function seeJob(record: JobRecord, observed: Observed): JobSeen | undefined {
-  const { operation, cluster, flinkJobId } = record.status;
+  const { cluster, flinkJobId } = record.status;
+  const operation = ownOperation(record.status);
   const ref = operation?.cluster ?? cluster;
   const id = operation?.flinkJobId ?? flinkJobId;
   return ref === undefined || id === undefined ? undefined : findJob(observed.clusters, record.id.zone, ref, id);
@@ -241,7 +266,7 @@ function withState(status: JobStatus, seen: JobSeen | undefined, decision: JobDe
 }
 
 function stateOf(status: JobStatus, seen: JobSeen, decision: JobDecision): SeenJobState {
-  const { operation } = status;
+  const operation = ownOperation(status);
   if (operation?.kind === "stop" && operation.next !== undefined) return { kind: "stopping-to-restart" };
   // What is stopped for good says so when its savepoint is there, and not by Flink's word in between.
   if (operation?.kind === "stop" || operation?.kind === "cancel") return { kind: "not-seen" };
@@ -286,6 +311,18 @@ function whyMoved(decision: JobDecision, seen: JobSeen | undefined): string {
   if (decision.kind !== "leave" || decision.block !== undefined || seen?.kind !== "listed") return decision.because;
   const { state, detail } = seen.job;
   return `Flink shows ${state}${isHealthy(seen.job) ? ", all tasks running" : ""}${detail?.rootCause === undefined ? "" : `: ${detail.rootCause}`}`;
+}
+
+/** A second Flink job of a Job leaves its mark, although the Job's own state does not move. */
+function isDuplicateNews(decision: JobDecision): boolean {
+  if (decision.kind === "announce") return decision.work.kind === "stop" && decision.work.operation.purpose === "duplicate";
+  return decision.kind === "settle" && (decision.settlement.kind === "deduplicated" || decision.settlement.kind === "followed");
+}
+
+function withNote(history: JobStatus["history"], status: JobStatus, because: string, now: number): JobStatus["history"] {
+  const last = history.at(-1);
+  if (last?.because === because) return history; // the same pass moved its state as well
+  return withTransition(history, { from: stateLabel(status), to: stateLabel(status), because }, now);
 }
 
 function nextHistory(before: JobStatus | undefined, after: JobStatus, because: string, now: number): JobStatus["history"] {

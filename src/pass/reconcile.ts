@@ -4,7 +4,7 @@ import type { Log } from "../common/log.ts";
 import { publicUrl } from "../common/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { Cluster } from "../flink/cluster.ts";
-import type { ClusterSeen } from "../flink/cluster-seen.ts";
+import { hasEnded, type ClusterSeen } from "../flink/cluster-seen.ts";
 import type { Actions } from "./apply.ts";
 import { buildDesired } from "./build-desired.ts";
 import { buildStatus, type StatusUpdate } from "./build-status.ts";
@@ -93,7 +93,8 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
   if (mayApply(published, update)) deps.actions.apply(decisions, observed); // what was announced, and only that
   // What an outcome made of the status is only told once; until it is written, the outcome itself is still needed.
-  if (published.kind === "written" || published.kind === "nothing-to-write") deps.actions.forgetAllBut(flinkJobIdsOf(update));
+  if (published.kind === "written" || published.kind === "nothing-to-write")
+    deps.actions.forgetAllBut(flinkJobIdsOf(update, observed));
   const pass = { kind: "done" as const, snapshot, desired, observed, decisions, update, published };
   return { ...pass, memory: remember(memory, pass, logPass(deps.log, memory.said, pass), now) };
 }
@@ -165,8 +166,12 @@ function describeSource(config: Config, snapshot: Snapshot, desired: Desired) {
   return { changed, summary: { instance: config.instance, source: before } };
 }
 
-function flinkJobIdsOf(update: StatusUpdate): ReadonlySet<string> {
-  const ids = new Set<string>();
+/** Everything that a later pass may ask about; a second Flink job of a Job stands in no record between two tries to stop it. */
+function flinkJobIdsOf(update: StatusUpdate, { clusters }: Observed): ReadonlySet<string> {
+  const live = clusters
+    .flatMap((cluster) => (cluster.kind === "reachable" ? [...cluster.jobs.values()] : []))
+    .filter((job) => !hasEnded(job));
+  const ids = new Set(live.map(({ flinkJobId }) => flinkJobId));
   for (const record of update.records.values()) {
     if (record.kind === "Savepoint" && record.status.operation !== undefined) ids.add(record.status.operation.triggerId);
     if (record.kind !== "Job") continue;
