@@ -48,11 +48,15 @@ export function decideDeletion(
 function stopForGood(job: DesiredJob, record: JobRecord, flinkJobId: string, seen: Listed, context: JobContext): JobDecision {
   const because = "its manifest is gone";
   const { status } = record;
-  const hadState =
-    status.checkpointed === flinkJobId || status.startedFrom !== undefined || (seen.job.detail?.checkpoints.completed ?? 1) > 0;
   if (context.policy.onDelete === "cancel") return announceCancel(job, seen, `${because}; policy.onDelete is cancel`, context);
-  if (!hadState && seen.job.detail?.checkpoints.enabled === true)
-    return announceCancel(job, seen, `${because}; it never had state to keep`, context);
+  if (seemsStateless(status, seen)) {
+    const listed = seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
+    if (listed === undefined) return lookAgain(job, `${because}; looking whether it has completed a checkpoint by now`);
+    // Checkpoints that are kept in the JobManager's memory leave nothing to be listed.
+    const isListable = listed.kind === "listed" && seen.cluster.checkpointsDir !== undefined;
+    const isSure = isListable && !listed.entries.some((entry) => entry.flinkJobId === flinkJobId);
+    if (isSure) return announceCancel(job, seen, `${because}; it never had state to keep`, context);
+  }
   if (seen.cluster.savepointsDir === undefined && seen.cluster.checkpointsDir === undefined)
     return announceCancel(job, seen, `${because}; no savepoint directory is configured for ${seen.cluster.name}`, context);
   if (!isHealthy(seen.job))
@@ -70,6 +74,12 @@ function stopForGood(job: DesiredJob, record: JobRecord, flinkJobId: string, see
   if (failed !== undefined && context.now < failed.retryAtMs)
     return wait(job, deleted("SavepointFailed"), `${because}; the savepoint is tried again: ${failed.because}`);
   return announceStop(job, record, seen, "delete", because, context);
+}
+
+/** By Flink's numbers, which can be some seconds old: the first checkpoint of a young job may be complete by now. */
+export function seemsStateless(status: JobStatus, { job }: Listed): boolean {
+  if (status.checkpointed === job.flinkJobId || status.startedFrom !== undefined) return false;
+  return job.detail?.checkpoints.enabled === true && job.detail.checkpoints.completed === 0;
 }
 
 function announceCancel(job: DesiredJob, seen: Listed, because: string, context: JobContext): JobDecision {

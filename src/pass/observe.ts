@@ -4,11 +4,12 @@ import { hasEnded, isHealthy, type ClusterSeen } from "../flink/cluster-seen.ts"
 import type { ResourceKey } from "../model/resource.ts";
 import type { Actions } from "./apply.ts";
 import { artifactRequest } from "./decide-artifact.ts";
+import { seemsStateless } from "./decide-deleted.ts";
 import type { Desired, DesiredJob } from "./desired.ts";
 import type { Observed } from "./observed.ts";
 import { lineagePrefix } from "./job-context.ts";
 import { findJob } from "./observed.ts";
-import type { ClusterRef } from "../model/status.ts";
+import type { ClusterRef, JobStatus } from "../model/status.ts";
 
 export interface ObserveDeps {
   readonly clusters: readonly Cluster[];
@@ -76,7 +77,15 @@ function needsRestorePoints(job: DesiredJob, cluster: Cluster, last: readonly Cl
   const id = operation?.flinkJobId ?? status.flinkJobId;
   if (ref === undefined || id === undefined || ref.name !== cluster.name) return false;
   if (status.flinkJobState === "Finished" && operation === undefined) return false;
-  return operation?.kind === "cancel" || isDown(job, ref, id, last);
+  return operation?.kind === "cancel" || isDown(job, ref, id, last) || isLeftStateless(job, status, last);
+}
+
+/** Its manifest is gone and it seems to have no state: whether it is so is looked for before it is cancelled. */
+function isLeftStateless(job: DesiredJob, status: JobStatus, last: readonly ClusterSeen[]): boolean {
+  if (job.declared.kind !== "absent" && status.phase !== "Deleting") return false;
+  if (status.operation !== undefined || status.cluster === undefined || status.flinkJobId === undefined) return false;
+  const seen = findJob(last, job.id.zone, status.cluster, status.flinkJobId);
+  return seen.kind === "listed" && !hasEnded(seen.job) && seemsStateless(status, seen);
 }
 
 function isDown(job: DesiredJob, ref: ClusterRef, flinkJobId: string, last: readonly ClusterSeen[]): boolean {

@@ -75,7 +75,7 @@ describe("a Job whose manifest is gone", () => {
 
   it.each([
     ["the policy says so", { policy: aPolicy({ onDelete: "cancel" }) }, "policy.onDelete is cancel"],
-    ["it never had state", { live: {} }, "it never had state to keep"],
+    ["it never had state", { live: {}, cluster: { restorePoints: listed() } }, "it never had state to keep"],
     [
       "it is not healthy",
       { live: { ...CHECKPOINTED, state: "RESTARTING" } },
@@ -117,6 +117,9 @@ describe("a Job whose manifest is gone", () => {
       { live: { detail: { checkpoints: { completed: 0, latestPath: undefined, enabled: false } } } },
     ],
     ["does not say what it completed", { live: { detail: "unknown" } }],
+    ["has just completed its first checkpoint", { live: {}, cluster: { restorePoints: listed(aCheckpoint()) } }],
+    ["may have completed one where nobody can look", { live: {}, cluster: { restorePoints: cannotTell("no") } }],
+    ["may keep one in the JobManager's memory", { live: {}, cluster: { checkpointsDir: undefined, restorePoints: listed() } }],
   ] as const)("is stopped with a savepoint when it %s", (_, situation) => {
     expect(toldBy(decide(situation))).toBe("announce stop");
   });
@@ -180,8 +183,9 @@ describe("a Job whose manifest is gone", () => {
     }
   });
 
-  it("looks first for what it left", () => {
+  it("looks first for what it left, and while it runs for what it may have completed a moment ago", () => {
     expect(decide({ live: { state: "FAILED" } })).toMatchObject({ kind: "leave", soon: true });
+    expect(decide({ live: {} })).toMatchObject({ kind: "leave", soon: true });
   });
 });
 

@@ -174,6 +174,31 @@ describe.concurrent("a Job that was deleted", () => {
     expect(world.flink.countCalls(/\/stop$/)).toBe(0);
   });
 
+  it("right after its first checkpoint is still stopped with a savepoint, although Flink's numbers are older than that", async () => {
+    await using world = await createWorld();
+    await world.push(await aRunningJob("orders"));
+    const daemon = world.startDaemon();
+    const { flinkJobId } = await daemon.untilJob("orders", has("Recoverable", "NoCheckpointYet"));
+    await daemon.untilAtRest();
+    world.flink.completeCheckpoint(flinkJobId!); // the clock stands almost still, so nobody asks for its numbers
+    await world.push({ "orders.yaml": anArtifact("orders") });
+    const gone = await daemon.untilJob("orders", isGone);
+    expect(gone.deleted?.restorePoint).toMatchObject({ kind: "Savepoint" });
+    expect(world.flink.job(flinkJobId!).state).toBe("FINISHED");
+  });
+
+  it("before its first checkpoint is cancelled at once", async () => {
+    await using world = await createWorld();
+    await world.push(await aRunningJob("orders"));
+    const daemon = world.startDaemon();
+    const { flinkJobId } = await daemon.untilJob("orders", has("Recoverable", "NoCheckpointYet"));
+    await world.push({ "orders.yaml": anArtifact("orders") });
+    const gone = await daemon.untilJob("orders", isGone);
+    expect(gone.deleted?.restorePoint).toBeUndefined();
+    expect(world.flink.job(flinkJobId!).state).toBe("CANCELED");
+    expect(world.flink.countCalls(/\/stop$/)).toBe(0);
+  });
+
   it("while its cluster cannot be seen waits in Deleting, and goes when it is back", async () => {
     const { world, daemon, flinkJobId } = await aRunningWorld();
     await using _ = world;
