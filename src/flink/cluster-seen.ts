@@ -36,6 +36,8 @@ export interface ReachableCluster {
   readonly savepointsDir: string | undefined;
   /** Why a savepoint can surely not be written where it would go; undefined when it can, or when that cannot be told from here. */
   readonly savepointsRefused: string | undefined;
+  /** Why what lies in its checkpoint and savepoint directories cannot be listed from here; undefined when it can, or is not known yet. */
+  readonly directoriesUnlistable: string | undefined;
   readonly slots: SlotsSeen;
   /** All jobs that Flink lists, ours or not, ended ones included, by Flink job id. */
   readonly jobs: ReadonlyMap<string, FlinkJobSeen>;
@@ -72,7 +74,13 @@ export interface FlinkJobDetail {
   readonly parallelism: number;
   readonly vertices: readonly Pick<FlinkVertex, "id" | "parallelism" | "maxParallelism">[];
   readonly startedAtMs: number;
-  readonly checkpoints: { readonly completed: number; readonly latestPath: string | undefined; readonly enabled: boolean };
+  readonly checkpoints: {
+    readonly completed: number;
+    readonly latestPath: string | undefined;
+    readonly enabled: boolean;
+    /** The last one stays when the job is cancelled or fails for good; a program may decide otherwise than its options. */
+    readonly retained: boolean;
+  };
   /** Why Flink last failed it, in one line. */
   readonly rootCause: string | undefined;
 }

@@ -20,7 +20,9 @@ import type { FlinkClient } from "./flink-client.ts";
 import type { Folders } from "./folders.ts";
 import type { FlinkConfig, FlinkJobSummary, JobManagerConfig } from "./responses.ts";
 import { JobDetails } from "./job-details.ts";
+import { ListingProbe } from "./listing-probe.ts";
 import { byAge, findSavepoint, listRestorePoints, type SavepointFound } from "./restore-directories.ts";
+import { within } from "./within.ts";
 
 export interface LookRequest {
   /** What was seen is good enough when it is not older than this. */
@@ -70,6 +72,7 @@ export class Cluster {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #details: JobDetails;
+  readonly #listing: ListingProbe;
   #identity: Identity | undefined;
   #slots: { readonly seen: SlotsSeen; readonly readAtMs: number } | undefined;
   #last: LastLook | undefined;
@@ -94,6 +97,7 @@ export class Cluster {
     this.#clock = options.clock;
     this.#log = options.log.child({ cluster: options.config.name });
     this.#details = new JobDetails(options.client, options.clock);
+    this.#listing = new ListingProbe(options.clock, options.s3);
   }
 
   get name(): string {
@@ -205,6 +209,7 @@ export class Cluster {
       checkpointsDir,
       savepointsDir,
       savepointsRefused: request.slots ? await whyNotWritable(savepointsDir ?? checkpointsDir) : undefined,
+      directoriesUnlistable: await this.#listing.see(this.#directoriesOf(sure), signal),
       slots: await this.#withHolders(slots, seenJobs, request.slots, signal),
       jobs: new Map(seenJobs.map((job) => [job.flinkJobId, job])),
       restorePoints: await this.#readRestorePoints(request.restorePointsOf, sure, signal),
@@ -241,6 +246,12 @@ export class Cluster {
     };
   }
 
+  /** Each once: they may be one and the same. */
+  #directoriesOf(identity: Identity): readonly string[] {
+    const { checkpointsDir, savepointsDir } = this.#directories(identity);
+    return [...new Set([checkpointsDir, savepointsDir])].filter((dir) => dir !== undefined);
+  }
+
   async #readRestorePoints(
     ids: readonly string[],
     identity: Identity,
@@ -251,9 +262,9 @@ export class Cluster {
   }
 
   async #restorePointsOf(prefix: string, identity: Identity, signal: AbortSignal): Promise<RestorePointsSeen> {
-    const { checkpointsDir, savepointsDir } = this.#directories(identity);
-    const dirs = new Set([checkpointsDir, savepointsDir].filter((dir) => dir !== undefined));
-    const lists = await Promise.all([...dirs].map(async (dir) => listRestorePoints(dir, prefix, signal, this.#s3)));
+    const lists = await Promise.all(
+      this.#directoriesOf(identity).map(async (dir) => listRestorePoints(dir, prefix, signal, this.#s3)),
+    );
     for (const list of lists) if (list.kind === "cannot-list") return { kind: "cannot-tell", because: list.because };
     const entries = lists.flatMap((list) => (list.kind === "listed" ? list.entries : []));
     return { kind: "listed", entries: entries.sort(byAge) };
@@ -281,15 +292,4 @@ function seeJob(
 ): FlinkJobSeen {
   const { total, running, finished } = tasks;
   return { flinkJobId, name, state, startedAtMs: startTimeMs, tasks: { total, running, finished }, detail };
-}
-
-/** Undefined when it takes longer. The timer holds no process up and is gone as soon as the answer is there. */
-async function within<T>(work: Promise<T>, limitMs: number): Promise<T | undefined> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(() => resolve(undefined), Math.max(0, limitMs)).unref();
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

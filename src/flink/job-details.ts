@@ -65,7 +65,7 @@ export class JobDetails {
       parallelism: Math.max(0, ...job.vertices.map((vertex) => vertex.parallelism)),
       vertices: job.vertices.map(({ id: vertex, parallelism, maxParallelism }) => ({ id: vertex, parallelism, maxParallelism })),
       startedAtMs: job.startTimeMs,
-      checkpoints: { ...summarize(checkpoints), enabled: await this.#hasCheckpointing(id, known, signal) },
+      checkpoints: { ...summarize(checkpoints), ...(await this.#readCheckpointing(id, known, signal)) },
       rootCause: failure?.cause.line,
     };
     return this.#keep(detail, summary);
@@ -83,10 +83,18 @@ export class JobDetails {
     return detail;
   }
 
-  /** An option of the job that never changes while it lives: asked once. */
-  async #hasCheckpointing(flinkJobId: string, known: KnownDetail | undefined, signal: AbortSignal): Promise<boolean> {
-    if (known !== undefined) return known.detail.checkpoints.enabled;
-    return (await this.#client.readCheckpointConfig(flinkJobId, signal))?.intervalMs !== undefined;
+  /** Options of the job, which never change while it lives: asked once. */
+  async #readCheckpointing(
+    flinkJobId: string,
+    known: KnownDetail | undefined,
+    signal: AbortSignal,
+  ): Promise<Pick<FlinkJobDetail["checkpoints"], "enabled" | "retained">> {
+    if (known !== undefined) {
+      const { enabled, retained } = known.detail.checkpoints;
+      return { enabled, retained };
+    }
+    const config = await this.#client.readCheckpointConfig(flinkJobId, signal);
+    return { enabled: config?.intervalMs !== undefined, retained: config?.retained ?? false };
   }
 
   #hasMoved(known: KnownDetail, summary: FlinkJobSummary): boolean {

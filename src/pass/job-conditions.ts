@@ -1,5 +1,5 @@
 import { formatTime } from "../common/clock.ts";
-import { hasEnded, isHealthy, type FlinkJobSeen } from "../flink/cluster-seen.ts";
+import { hasEnded, isHealthy, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { cappedParallelism } from "../flink/rescale-job.ts";
 import type { Condition, JobStatus, Operation, StopOperation } from "../model/status.ts";
 import type { Acceptance } from "./acceptance.ts";
@@ -32,7 +32,7 @@ export function jobConditions(
   // Flink forgets ended jobs after an hour; what is finished needs no cluster any more.
   const settled = status.flinkJobState === "Finished" ? FINISHED : healthOf(seen, status.cluster.name);
   conditions.push(underWay(ownOperation(status)) ?? settled, ...reachedOf(status, seen));
-  if (seen.kind === "listed" && !hasEnded(seen.job)) conditions.push(...recoverableOf(seen.job));
+  if (seen.kind === "listed" && !hasEnded(seen.job)) conditions.push(...recoverableOf(seen.job, seen.cluster));
   return conditions;
 }
 
@@ -142,8 +142,8 @@ function reachedOf(status: Pick<JobStatus, "requestedRpus" | "parallelism">, see
   return [{ type: "Reached", status: "False", reason: "OtherParallelism", message }];
 }
 
-/** From the first minute, not only on the bad day. */
-function recoverableOf(job: FlinkJobSeen): readonly ConditionNow[] {
+/** From the first minute, not only on the bad day: what stands in the way for good comes before what only takes time. */
+function recoverableOf(job: FlinkJobSeen, { directoriesUnlistable }: ReachableCluster): readonly ConditionNow[] {
   const type = "Recoverable";
   const checkpoints = job.detail?.checkpoints;
   if (checkpoints === undefined) return [];
@@ -154,6 +154,27 @@ function recoverableOf(job: FlinkJobSeen): readonly ConditionNow[] {
         status: "False",
         reason: "CheckpointingOff",
         message: "the job takes no checkpoints, so its state is lost when it fails",
+      },
+    ];
+  }
+  if (!checkpoints.retained) {
+    return [
+      {
+        type,
+        status: "False",
+        reason: "CheckpointsNotRetained",
+        message:
+          "the program or its configuration has its checkpoints removed when it is cancelled or fails for good; let it set no retention but RETAIN_ON_CANCELLATION",
+      },
+    ];
+  }
+  if (directoriesUnlistable !== undefined) {
+    return [
+      {
+        type,
+        status: "False",
+        reason: "DirectoriesUnlistable",
+        message: `what it leaves could not be found: ${directoriesUnlistable}`,
       },
     ];
   }

@@ -23,7 +23,7 @@ type DonePass = Pass & { readonly kind: "done" };
 const BLIND: Pass = { kind: "blind", because: "the repository was not read yet", memory: FIRST_MEMORY };
 const QUIET: Published = { kind: "nothing-to-write" };
 const POLL_MS = 5000;
-const CHECKPOINTED = { checkpoints: { completed: 1, latestPath: "file:///c/chk-1", enabled: true } };
+const CHECKPOINTED = { checkpoints: { completed: 1, latestPath: "file:///c/chk-1", enabled: true, retained: true } };
 
 /** The last of some passes, each on what the ones before it wrote. */
 function aPass(published: Published, ...inputs: readonly PassInput[]): DonePass {

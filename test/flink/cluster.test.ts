@@ -49,7 +49,11 @@ describe("a look at a cluster", () => {
       flinkJobId: anAttempt(1),
       state: "RUNNING",
       tasks: { total: 3, running: 3, finished: 0 },
-      detail: { parallelism: 2, checkpoints: { completed: 0, latestPath: undefined, enabled: true }, rootCause: undefined },
+      detail: {
+        parallelism: 2,
+        checkpoints: { completed: 0, latestPath: undefined, enabled: true, retained: false },
+        rootCause: undefined,
+      },
     });
     expect(jobs.get(foreign)).toMatchObject({ state: "RUNNING", detail: undefined });
     expect(slots).toEqual({ total: 8, free: 5, heldByJob: undefined });
@@ -60,6 +64,17 @@ describe("a look at a cluster", () => {
     await start(1, { flinkJobId: FOREIGN });
     const calls = await callsOf(() => look());
     expect(calls.filter((call) => call.includes(FOREIGN))).toEqual([]);
+  });
+
+  it("tells whether its checkpoints outlive a job", async () => {
+    const { look, start } = await aCluster();
+    const retention = "execution.checkpointing.externalized-checkpoint-retention";
+    const interval = { "execution.checkpointing.interval": "1 h" };
+    const kept = await start(1, { flinkConfiguration: { ...interval, [retention]: "RETAIN_ON_CANCELLATION" } });
+    const dropped = await start(2, { flinkConfiguration: { ...interval, [retention]: "DELETE_ON_CANCELLATION" } });
+    const { jobs } = await look();
+    expect(jobs.get(kept)?.detail?.checkpoints).toMatchObject({ enabled: true, retained: true });
+    expect(jobs.get(dropped)?.detail?.checkpoints).toMatchObject({ enabled: true, retained: false });
   });
 
   it("tells a job without checkpointing, and the root cause of one that fails", async () => {
@@ -175,6 +190,7 @@ describe("what a look costs", () => {
       completed: 1,
       latestPath: `${fake.checkpointsDir}/${id}/chk-1`,
       enabled: true,
+      retained: false,
     });
   });
 });
@@ -190,7 +206,7 @@ describe("the first checkpoint of a job that has long run", () => {
     clock.nowMs += 5000;
     const calls = await callsOf(() => look({ slots: false }));
     expect([...calls].sort()).toEqual([`GET /jobs/${id}/checkpoints`, "GET /jobs/overview"]);
-    const checkpoints = { completed: 1, latestPath: `${fake.checkpointsDir}/${id}/chk-1`, enabled: true };
+    const checkpoints = { completed: 1, latestPath: `${fake.checkpointsDir}/${id}/chk-1`, enabled: true, retained: false };
     expect((await look({ maxAgeMs: 1000, slots: false })).jobs.get(id)?.detail).toEqual({ ...before, checkpoints });
   });
 });
@@ -406,6 +422,39 @@ describe("what lies in the cluster's directories", () => {
       kind: "cannot-tell",
       because: expect.stringContaining("hdfs://namenode/savepoints"),
     });
+  });
+
+  it.each([
+    ["hdfs://namenode/savepoints", "neither a file:// nor an s3:// directory"],
+    ["s3://bucket/savepoints", "without the option s3 of its cluster"],
+    ["file:///nowhere/to/be/seen", "is it mounted?"],
+  ])("can be seen to be unlistable before anything is to be found there: %s", async (savepointsDir, because) => {
+    const { look, clock } = await aCluster({ savepointsDir });
+    const { directoriesUnlistable } = await look();
+    expect(directoriesUnlistable).toContain(savepointsDir);
+    expect(directoriesUnlistable).toContain(because);
+    clock.nowMs += MINUTE_MS;
+    expect((await look()).directoriesUnlistable).toBe(directoriesUnlistable);
+  });
+
+  it("is asked about on S3 about once a minute, and a list that hangs holds no look up", async () => {
+    const release = Promise.withResolvers<readonly string[]>();
+    let [asked, hangs] = [0, false];
+    const s3 = {
+      namesIn: async () => ((asked += 1), hangs ? release.promise : []),
+      writtenAtMs: async () => undefined,
+      sees: async () => true,
+    };
+    const { look, clock } = await aCluster({ savepointsDir: "s3://bucket/savepoints", s3 });
+    for (let passes = 0; passes < 3; passes += 1) expect((await look()).directoriesUnlistable).toBeUndefined();
+    expect(asked).toBe(1);
+    clock.nowMs += MINUTE_MS;
+    hangs = true;
+    expect((await look()).kind).toBe("reachable");
+    await look();
+    expect(asked).toBe(2);
+    release.reject(new Error("Access Denied"));
+    expect((await look()).directoriesUnlistable).toBe("s3://bucket/savepoints cannot be listed: Access Denied");
   });
 
   it("is told for the ids that are asked about", async () => {

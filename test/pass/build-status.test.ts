@@ -31,7 +31,7 @@ function listing(job: ListedJobOverrides = {}) {
 }
 
 const checkpointed = (completed: number): ListedJobOverrides => ({
-  detail: { checkpoints: { completed, latestPath: `file:///c/chk-${completed}`, enabled: true } },
+  detail: { checkpoints: { completed, latestPath: `file:///c/chk-${completed}`, enabled: true, retained: true } },
 });
 const unseen = (because: string) => anObserved({ clusters: [anUnreachableCluster({ because })] });
 const withFreeSlots = (free: number) => anObserved({ clusters: [aReachableCluster({ slots: { free } })] });

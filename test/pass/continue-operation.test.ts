@@ -220,7 +220,7 @@ describe("the start that follows a stop", () => {
   it("does not go back from one that completed a checkpoint: that one has newer state", () => {
     const clusters = afterStop({
       state: "FAILED",
-      detail: { checkpoints: { completed: 1, latestPath: undefined, enabled: true } },
+      detail: { checkpoints: { completed: 1, latestPath: undefined, enabled: true, retained: true } },
     });
     expect(toldBy(follow({ clusters }))).toBe("settle started");
   });

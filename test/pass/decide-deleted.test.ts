@@ -114,7 +114,7 @@ describe("a Job whose manifest is gone", () => {
     ["completed a checkpoint once", { status: { checkpointed: anAttempt(1) }, live: {} }],
     [
       "takes no checkpoints, so that nobody knows",
-      { live: { detail: { checkpoints: { completed: 0, latestPath: undefined, enabled: false } } } },
+      { live: { detail: { checkpoints: { completed: 0, latestPath: undefined, enabled: false, retained: true } } } },
     ],
     ["does not say what it completed", { live: { detail: "unknown" } }],
     ["has just completed its first checkpoint", { live: {}, cluster: { restorePoints: listed(aCheckpoint()) } }],

@@ -595,7 +595,7 @@ describe("an attempt that failed before it ran", () => {
   });
 
   it.each([
-    ["it had completed a checkpoint", { checkpoints: { completed: 1, latestPath: "file:///x", enabled: true } }],
+    ["it had completed a checkpoint", { checkpoints: { completed: 1, latestPath: "file:///x", enabled: true, retained: true } }],
     ["nobody knows whether it had", "unknown"],
   ] as const)("is not followed from nothing when %s", (_, detail) => {
     expect(decideAnnounced({ clusters: failed(detail) }, announcedAt(LONG_AGO))).toMatchObject({

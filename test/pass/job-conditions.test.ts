@@ -42,7 +42,7 @@ describe("the conditions of a Job that waits", () => {
 
 describe("the conditions of a Job that runs", () => {
   it("say that all is well", () => {
-    const detail = { checkpoints: { completed: 3, latestPath: "file:///c/chk-3", enabled: true } };
+    const detail = { checkpoints: { completed: 3, latestPath: "file:///c/chk-3", enabled: true, retained: true } };
     expect([...conditionsOf(listed(aListedJob({ detail })))]).toEqual([
       ["Accepted", ["True", "SpecAccepted", "as declared"]],
       ["Placed", ["True", "ClusterChosen", "on main"]],
@@ -138,17 +138,26 @@ describe("the conditions of a Job that runs", () => {
   it.each([
     [
       "it takes no checkpoints",
-      { completed: 0, latestPath: undefined, enabled: false },
+      { completed: 0, latestPath: undefined, enabled: false, retained: true },
       ["False", "CheckpointingOff", "the job takes no checkpoints, so its state is lost when it fails"],
     ],
     [
       "none is complete",
-      { completed: 0, latestPath: undefined, enabled: true },
+      { completed: 0, latestPath: undefined, enabled: true, retained: true },
       ["False", "NoCheckpointYet", "no checkpoint is complete yet"],
     ],
     [
+      "none would outlive it",
+      { completed: 0, latestPath: undefined, enabled: true, retained: false },
+      [
+        "False",
+        "CheckpointsNotRetained",
+        "the program or its configuration has its checkpoints removed when it is cancelled or fails for good; let it set no retention but RETAIN_ON_CANCELLATION",
+      ],
+    ],
+    [
       "they lie in memory",
-      { completed: 2, latestPath: undefined, enabled: true },
+      { completed: 2, latestPath: undefined, enabled: true, retained: true },
       [
         "False",
         "CheckpointsInMemory",
@@ -157,16 +166,26 @@ describe("the conditions of a Job that runs", () => {
     ],
     [
       "one is complete",
-      { completed: 2, latestPath: "file:///c/chk-2", enabled: true },
+      { completed: 2, latestPath: "file:///c/chk-2", enabled: true, retained: true },
       ["True", "CheckpointCompleted", "a checkpoint is complete"],
     ],
   ] as const)("tell from the first minute whether it could be brought back: %s", (_, checkpoints, recoverable) => {
     expect(conditionsOf(listed(aListedJob({ detail: { checkpoints } }))).get("Recoverable")).toEqual(recoverable);
   });
 
+  it.each([0, 3])("tell that nobody could find what it leaves, with %i checkpoints", (completed) => {
+    const job = aListedJob({ detail: { checkpoints: { completed, latestPath: undefined, enabled: true, retained: true } } });
+    const cluster = aReachableCluster({ jobs: [job], directoriesUnlistable: "s3://b cannot be listed" });
+    expect(conditionsOf({ kind: "listed", cluster, job }).get("Recoverable")).toEqual([
+      "False",
+      "DirectoriesUnlistable",
+      "what it leaves could not be found: s3://b cannot be listed",
+    ]);
+  });
+
   it("hold nothing that moves by itself", () => {
-    const first = { checkpoints: { completed: 3, latestPath: "file:///c/chk-3", enabled: true } };
-    const later = { checkpoints: { completed: 4, latestPath: "file:///c/chk-4", enabled: true } };
+    const first = { checkpoints: { completed: 3, latestPath: "file:///c/chk-3", enabled: true, retained: true } };
+    const later = { checkpoints: { completed: 4, latestPath: "file:///c/chk-4", enabled: true, retained: true } };
     expect(conditionsOf(listed(aListedJob({ detail: first })))).toEqual(conditionsOf(listed(aListedJob({ detail: later }))));
   });
 

@@ -108,7 +108,7 @@ export function blockOf(decision: JobDecision): string | undefined {
 
 /** A job that completed one checkpoint. */
 export const CHECKPOINTED: ListedJobOverrides = {
-  detail: { checkpoints: { completed: 1, latestPath: aCheckpoint().uri, enabled: true } },
+  detail: { checkpoints: { completed: 1, latestPath: aCheckpoint().uri, enabled: true, retained: true } },
 };
 
 /** The JobManager after a restart. */

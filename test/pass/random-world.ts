@@ -426,7 +426,10 @@ export class RandomWorld {
         flinkJobId,
         state,
         tasks: { total: 2, running: isRunning ? 2 : 0, finished: 0 },
-        detail: { parallelism: rpus, checkpoints: { completed: checkpoints, latestPath: newest?.uri, enabled: true } },
+        detail: {
+          parallelism: rpus,
+          checkpoints: { completed: checkpoints, latestPath: newest?.uri, enabled: true, retained: true },
+        },
       });
     });
     const isListed = this.#random.percent(90);

@@ -138,7 +138,7 @@ describe("the restore point of a Job whose directories cannot be listed", () => 
     [
       "its checkpoints were in memory",
       {},
-      ended({ detail: { checkpoints: { completed: 3, latestPath: undefined, enabled: true } } }),
+      ended({ detail: { checkpoints: { completed: 3, latestPath: undefined, enabled: true, retained: true } } }),
     ],
   ] as const)("waits for a person when %s", (_, status, seen) => {
     expect(choose({ startedFrom: OLD, ...status }, UNLISTABLE, seen)).toMatchObject({

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { Config } from "../../src/config/config.ts";
 import type { FlinkState } from "../../src/flink/responses.ts";
 import { aRunningJob, type JobText } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
@@ -133,4 +134,36 @@ describe.concurrent("the state of a job", () => {
     world.clock.pass(10_000);
     await daemon.untilJob("orders", has("Recoverable", "CheckpointCompleted"));
   });
+
+  it("says from the first minute that its checkpoints would not outlive it", async () => {
+    await using world = await createWorld();
+    const retention = { "execution.checkpointing.externalized-checkpoint-retention": "DELETE_ON_CANCELLATION" };
+    await world.push(await aRunningJob("orders", { configuration: retention }));
+    await world.startDaemon().untilJob("orders", has("Recoverable", "CheckpointsNotRetained"));
+  });
+
+  it("says from the first minute that the daemon could not find what it leaves", async () => {
+    const { world, daemon: before } = await aRunningWorld();
+    await using _ = world;
+    await before.stop();
+    const daemon = world.startDaemon((config) => withDirectory(config, "s3://streams/checkpoints"));
+    await daemon.untilJob("orders", has("Recoverable", "DirectoriesUnlistable"));
+    expect(conditionOf(await world.job("orders"), "Recoverable")?.message).toBe(
+      "what it leaves could not be found: s3://streams/checkpoints cannot be listed without the option s3 of its cluster in the daemon's configuration",
+    );
+    await daemon.untilAtRest();
+    const commits = await world.statusCommits();
+    world.clock.pass(120_000);
+    await daemon.passes(3);
+    expect(await world.statusCommits()).toEqual(commits);
+  });
 });
+
+/** As if the daemon's configuration said where the checkpoints of all clusters lie. */
+function withDirectory(config: Config, checkpointsDir: string): Config {
+  const zones = [...config.zones].map(([name, zone]) => {
+    const clusters = zone.clusters.map((cluster) => ({ ...cluster, checkpointsDir }));
+    return [name, { ...zone, clusters }] as const;
+  });
+  return { ...config, zones: new Map(zones) };
+}
