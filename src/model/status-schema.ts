@@ -212,15 +212,19 @@ export function statusSchema(kind: RecordKind): JsonSchema {
 }
 
 /** `summary.yaml`; the line for each resource is for people and is not read again. */
-export const SUMMARY_SCHEMA: JsonSchema = fields({
-  appliedCommit: text,
-  manifestsDigest: text,
-  instance: text,
-  source: fields({ url: text, branch: text, paths: list(text), zones: list(text) }),
-  problems: list(text),
-  orphans: list(text),
-  unmanaged: list(text),
-});
+export const SUMMARY_SCHEMA: JsonSchema = fields(
+  {
+    appliedCommit: text,
+    manifestsDigest: text,
+    instance: text,
+    source: fields({ url: text, branch: text, paths: list(text), zones: list(text) }),
+    problems: list(text),
+    statusLost: text,
+    orphans: list(text),
+    unmanaged: list(text),
+  },
+  ["statusLost"],
+);
 
 /**
  * The value with only the fields that the schema lists, in the schema's order; free maps sorted by key. `textOf` gives back what was

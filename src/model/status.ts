@@ -270,6 +270,8 @@ export interface Summary {
   };
   readonly instance: string;
   readonly problems: readonly string[];
+  /** Since when it is known that an earlier status branch was lost, until a commit with the trailer says that nothing is to be waited for. */
+  readonly statusLost?: string;
   /** Live Flink jobs with this instance's prefix that no record speaks of; never touched. */
   readonly orphans: readonly string[];
   /** Live Flink jobs of others, as of the last commit of the status; they alone are no reason for one. */

@@ -40,7 +40,7 @@ export interface BuildStatusInput {
   readonly desired: Desired;
   readonly observed: Observed;
   readonly decisions: Decisions;
-  readonly summary: Pick<Summary, "source" | "instance">;
+  readonly summary: Pick<Summary, "source" | "instance" | "statusLost">;
   readonly now: number;
 }
 

@@ -20,6 +20,7 @@ import {
   isMissedTwice,
   isPaused,
   lineagePrefix,
+  lookAgain,
   nextIntent,
   overQuota,
   started,
@@ -48,6 +49,14 @@ export function decideFirstStart(job: DesiredJob, manifest: JobManifest, context
   const [found] = findLiveOfOurs(job, context);
   if (found !== undefined) return adopt(job, manifest, found, context);
   if (context.statusLost !== undefined) return wait(job, started("StatusLost"), context.statusLost);
+  if (context.past?.kind === "looking")
+    return lookAgain(job, "looking for what it may have left before the status branch was lost");
+  if (context.past?.kind === "unseen")
+    return wait(
+      job,
+      { condition: "Placed", reason: "ClusterUnreachable" },
+      `whether it ran before the status branch was lost cannot be told yet: ${context.past.because}`,
+    );
   if (isPaused(job, context)) return wait(job, started("Paused"), "it is paused");
   if (context.projectRefused !== undefined) return wait(job, started("ProjectNotAllowed"), context.projectRefused);
   if (context.looksLikeRename !== undefined) return wait(job, started("LooksLikeRename"), context.looksLikeRename);

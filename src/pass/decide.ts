@@ -9,10 +9,11 @@ import { decideArtifact } from "./decide-artifact.ts";
 import { decideJob } from "./decide-job.ts";
 import { decideSavepoint } from "./decide-savepoint.ts";
 import type { Decisions, JobDecision, JobWork } from "./decision.ts";
-import type { Desired, DesiredArtifact, DesiredJob, DesiredSavepoint } from "./desired.ts";
+import { hasNoPast, type Desired, type DesiredArtifact, type DesiredJob, type DesiredSavepoint } from "./desired.ts";
+import { pastOf } from "./establish.ts";
 import { findFinalRequests, initialStateOf, whyNotBack, type FinalRequest } from "./final-savepoints.ts";
 import type { Guarded } from "./guard.ts";
-import type { JobContext, Quota } from "./job-context.ts";
+import { lineagePrefix, type JobContext, type Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
 import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
@@ -39,6 +40,8 @@ export interface StatusLost {
   readonly unrecorded: string | undefined;
   /** Jobs whose record says that they stood there when the branch was lost. A Job that came later cannot have run before. */
   readonly marked: string | undefined;
+  /** Jobs that stood nowhere then, and may have: they were broken, or their manifest was put back since. It is looked for what they left. */
+  readonly unproven: string | undefined;
 }
 
 /** One decision for every resource that is declared or recorded. Pure: the same input gives the same decisions, in the same order. */
@@ -212,8 +215,7 @@ function jobContext(
     savepointUnderWay: savepointUnderWay(job, input),
     notBack: notBack(job, input.desired),
     looksLikeRename: input.guarded.renames.get(job.key),
-    statusLost:
-      job.record === undefined ? input.statusLost.unrecorded : isMarkedLost(job.record) ? input.statusLost.marked : undefined,
+    ...lossOf(job, input),
     projectRefused: refuseProject(job, input.config),
     now: input.now,
   };
@@ -235,6 +237,16 @@ function savepointUnderWay({ record }: DesiredJob, { desired, observed }: Decide
     return step?.kind !== "not-done" || step.announcedAt !== operation.announcedAt;
   });
   return taking?.id.name;
+}
+
+/** Whether the Job may have run before the status branch was lost. */
+function lossOf(job: DesiredJob, input: DecideInput): Pick<JobContext, "statusLost" | "past"> {
+  const { unrecorded, marked, unproven } = input.statusLost;
+  if (job.record === undefined && unrecorded !== undefined) return { statusLost: unrecorded, past: undefined };
+  if (job.record !== undefined && isMarkedLost(job.record)) return { statusLost: marked, past: undefined };
+  if (unproven === undefined || !hasNoPast(job)) return { statusLost: undefined, past: undefined };
+  const past = pastOf(lineagePrefix(input.config.instance, job.id), job.id.zone, input.observed.clusters);
+  return { statusLost: past.kind === "possible" ? unproven : undefined, past };
 }
 
 function isMigrating({ record }: DesiredJob): boolean {

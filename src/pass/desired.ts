@@ -23,6 +23,13 @@ interface DesiredBase<M, R> {
 
 export type DesiredJob = DesiredBase<JobManifest, JobRecord> & { readonly artifactKey: ResourceKey | undefined };
 
+/** Nothing was ever announced for it, by all that the status branch tells. */
+export function hasNoPast({ record }: DesiredJob): boolean {
+  if (record === undefined) return true;
+  const { attempt, flinkJobId, operation, deleted } = record.status;
+  return attempt === 0 && flinkJobId === undefined && operation === undefined && deleted === undefined;
+}
+
 export type DesiredArtifact = DesiredBase<ArtifactManifest, ArtifactRecord> & {
   /** For `path` sources: what lies at that path in the applied commit. */
   readonly entry: PathEntry | undefined;

@@ -63,6 +63,31 @@ export function statusLostBecause(branch: string): string {
   return `branch ${branch} was lost, so whether this Job ran before is not known; if it may start without its former state, push a commit with the trailer "${REBUILD_TRAILER}: yes"`;
 }
 
+/** Whether a Job that no record speaks of may have run before the branch was lost. */
+export type Past =
+  | { readonly kind: "none" }
+  | { readonly kind: "possible" }
+  /** Its directories were not listed yet; the next pass knows. */
+  | { readonly kind: "looking" }
+  | { readonly kind: "unseen"; readonly because: string };
+
+/**
+ * The proof of a first run, for one Job: every cluster of its zone answers, none lists a Flink job of it, and no directory holds what one
+ * left. For Jobs that were not declared, or not readable, when the branch was lost, and so could not be marked.
+ */
+export function pastOf(lineage: string, zone: string, clusters: readonly ClusterSeen[]): Past {
+  let isLooking = false;
+  for (const cluster of clusters) {
+    if (cluster.zone !== zone) continue;
+    if (cluster.kind === "unreachable") return { kind: "unseen", because: cluster.because };
+    if ([...cluster.jobs.keys()].some((id) => id.startsWith(lineage))) return { kind: "possible" };
+    const left = cluster.restorePoints.get(lineage);
+    if (left === undefined) isLooking = true;
+    else if (left.kind === "cannot-tell" || left.entries.length > 0) return { kind: "possible" };
+  }
+  return isLooking ? { kind: "looking" } : { kind: "none" };
+}
+
 function findEvidence({ clusters, instance, traces }: EstablishInput): string | undefined {
   for (const cluster of clusters) {
     if (cluster.kind !== "reachable") continue;

@@ -7,6 +7,7 @@ import type { Operation, StartIntent, StopPurpose } from "../model/status.ts";
 import type { ArtifactForJob } from "./artifact-for-job.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
+import type { Past } from "./establish.ts";
 import type { FinalRequest, InitialState } from "./final-savepoints.ts";
 import type { Deletion } from "./guard.ts";
 import { findJob, type Observed } from "./observed.ts";
@@ -27,6 +28,8 @@ export interface JobContext {
   readonly policy: PolicyConfig;
   /** Why this Job may have run before although nothing is known of it: the status branch was lost. Undefined when it was not. */
   readonly statusLost: string | undefined;
+  /** Whether it may have run before although it was not there to be marked when the status branch was lost. Undefined: no branch was lost. */
+  readonly past: Past | undefined;
   /** Undefined when the zone may hold the project. */
   readonly projectRefused: string | undefined;
   /** What the project may still take of the zone's rpus; undefined: no quota. */

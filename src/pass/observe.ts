@@ -5,7 +5,7 @@ import type { ResourceKey } from "../model/resource.ts";
 import type { Actions } from "./apply.ts";
 import { artifactRequest } from "./decide-artifact.ts";
 import { seemsStateless } from "./decide-deleted.ts";
-import type { Desired, DesiredJob } from "./desired.ts";
+import { hasNoPast, type Desired, type DesiredJob } from "./desired.ts";
 import type { Observed } from "./observed.ts";
 import { lineagePrefix } from "./job-context.ts";
 import { findJob } from "./observed.ts";
@@ -18,6 +18,14 @@ export interface ObserveDeps {
   readonly instance: string;
   readonly limits: { readonly maxBytes: number; readonly maxBlobBytes: number };
 }
+
+/** What is to be looked for besides what the Jobs themselves need. */
+export interface LookWishes {
+  /** A status branch was lost: what Jobs that no record speaks of may have left. */
+  readonly pasts: boolean;
+}
+
+const NO_WISHES: LookWishes = { pasts: false };
 
 /** A pass waits no longer for one cluster; what is slower counts as unreachable until its answer is there. */
 const PATIENCE_MS = 1000;
@@ -33,24 +41,29 @@ export async function observe(
   desired: Desired,
   last: readonly ClusterSeen[],
   signal: AbortSignal,
+  wishes: LookWishes = NO_WISHES,
 ): Promise<Observed> {
   const submissions = new Map(deps.actions.see());
   const steps = new Map(deps.actions.seeSteps());
   const clusters = await Promise.all(
-    deps.clusters.map(async (cluster) => cluster.look(lookRequest(cluster, desired, last, deps.instance), PATIENCE_MS, signal)),
+    deps.clusters.map(async (cluster) =>
+      cluster.look(lookRequest(cluster, desired, last, deps.instance, wishes), PATIENCE_MS, signal),
+    ),
   );
   return { clusters, artifacts: seeArtifacts(deps, desired), submissions, steps };
 }
 
 /** Slots have to be fresh where a Job wants to start; a cluster on which nothing moves is asked no more often than configured. */
-function lookRequest(cluster: Cluster, desired: Desired, last: readonly ClusterSeen[], instance: string) {
+function lookRequest(cluster: Cluster, desired: Desired, last: readonly ClusterSeen[], instance: string, wishes: LookWishes) {
   const jobs = desired.jobs.filter((job) => job.id.zone === cluster.zone);
   const starting = jobs.filter((job) => wantsSlots(job, last));
   const moving = starting.length > 0 || jobs.some((job) => isMoving(job, cluster, last));
   return {
     maxAgeMs: moving ? FRESH_ENOUGH_MS : cluster.config.pollIntervalMs - FRESH_ENOUGH_MS,
     slots: starting.length > 0,
-    restorePointsOf: jobs.filter((job) => needsRestorePoints(job, cluster, last)).map((job) => lineagePrefix(instance, job.id)),
+    restorePointsOf: jobs
+      .filter((job) => needsRestorePoints(job, cluster, last) || (wishes.pasts && mayHaveAPast(job)))
+      .map((job) => lineagePrefix(instance, job.id)),
   };
 }
 
@@ -78,6 +91,10 @@ function needsRestorePoints(job: DesiredJob, cluster: Cluster, last: readonly Cl
   if (ref === undefined || id === undefined || ref.name !== cluster.name) return false;
   if (status.flinkJobState === "Finished" && operation === undefined) return false;
   return operation?.kind === "cancel" || isDown(job, ref, id, last) || isLeftStateless(job, status, last);
+}
+
+function mayHaveAPast(job: DesiredJob): boolean {
+  return job.declared.kind === "declared" && hasNoPast(job);
 }
 
 /** Its manifest is gone and it seems to have no state: whether it is so is looked for before it is cancelled. */

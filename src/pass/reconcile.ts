@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Clock } from "../common/clock.ts";
+import { formatTime, type Clock } from "../common/clock.ts";
 import type { Log } from "../common/log.ts";
 import { publicUrl } from "../common/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { Cluster } from "../flink/cluster.ts";
 import { hasEnded, type ClusterSeen } from "../flink/cluster-seen.ts";
+import type { Summary } from "../model/status.ts";
 import type { Actions } from "./apply.ts";
 import { buildDesired } from "./build-desired.ts";
 import { buildStatus, type StatusUpdate } from "./build-status.ts";
@@ -63,7 +64,8 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   if (read.kind === "unreadable") return blind(deps, memory, read.because);
   const { snapshot } = read;
   const desired = buildDesired({ ...snapshot, records: snapshot.status.records, recordProblems: snapshot.status.unreadable });
-  const observed = await observe(deps.observe, desired, memory.clusters, signal);
+  const wishes = { pasts: snapshot.status.summary?.statusLost !== undefined };
+  const observed = await observe(deps.observe, desired, memory.clusters, signal, wishes);
   const established = await establishStatus(deps, snapshot, observed, signal);
   if (established.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, established.because);
   const now = deps.clock.now();
@@ -88,7 +90,8 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
     deletionsHeld: snapshot.deletionsHeld,
     now,
   });
-  const update = buildStatus({ snapshot, desired, observed, decisions, summary: source.summary, now });
+  const summary = { ...source.summary, ...sinceLost(snapshot, established, now) };
+  const update = buildStatus({ snapshot, desired, observed, decisions, summary, now });
   deps.actions.prepare(decisions, observed); // downloads and uploads, which need no announcement
   const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
   if (mayApply(published, update)) deps.actions.apply(decisions, observed); // what was announced, and only that
@@ -125,10 +128,15 @@ async function establishStatus(
 
 function whyLost(deps: PassDeps, snapshot: Snapshot, established: Establishment): StatusLost {
   const unrecorded = established.kind === "lost" ? established.because : undefined;
-  return {
-    unrecorded,
-    marked: asksForRebuild(snapshot.trailers) ? undefined : statusLostBecause(deps.config.status.branch),
-  };
+  const marked = asksForRebuild(snapshot.trailers) ? undefined : statusLostBecause(deps.config.status.branch);
+  return { unrecorded, marked, unproven: snapshot.status.summary?.statusLost === undefined ? undefined : marked };
+}
+
+/** A loss is remembered until a person says that nothing is to be waited for: its Jobs may be declared again at any time. */
+function sinceLost(snapshot: Snapshot, established: Establishment, now: number): Pick<Summary, "statusLost"> {
+  if (asksForRebuild(snapshot.trailers)) return {};
+  const since = snapshot.status.summary?.statusLost ?? (established.kind === "lost" ? formatTime(now) : undefined);
+  return since === undefined ? {} : { statusLost: since };
 }
 
 function blind(deps: PassDeps, memory: PassMemory, because: string): Pass {

@@ -472,7 +472,7 @@ export function aDecideInput(overrides: Partial<DecideInput> = {}): DecideInput 
     desired: { jobs: [], artifacts: [], savepoints: [] },
     observed: anObserved(),
     lastSeen: [],
-    statusLost: { unrecorded: undefined, marked: undefined },
+    statusLost: { unrecorded: undefined, marked: undefined, unproven: undefined },
     guarded: { deletions: new Map(), renames: new Map() },
     deletionsHeld: undefined,
     now: NOW,

@@ -137,13 +137,48 @@ describe("decide", () => {
       aDesiredJob({ id: { name: "b" }, record: aRecord({ id: { name: "b" } }) }),
       aDesiredJob({ id: { name: "c" }, record: aRecord({ id: { name: "c" }, status: { conditions: [condition] } }) }),
     ];
-    const lost = { unrecorded: "not there", marked: "was lost" };
+    const lost = { unrecorded: "not there", marked: "was lost", unproven: undefined };
     const decisions = decide(aDecideInput({ desired: desiredOf(jobs), statusLost: lost }));
     expect(decisions.jobs.map(({ kind, because }) => (kind === "wait" ? because : kind))).toEqual([
       "not there",
       "announce",
       "was lost",
     ]);
+  });
+});
+
+const withPast = (restorePoints: ClusterOverrides["restorePoints"] & object) => aReachableCluster({ restorePoints });
+
+describe("a Job that stood nowhere when the status branch was lost", () => {
+  const lineage = lineagePrefix(INSTANCE, anId({ name: "a" }));
+  const lost = { unrecorded: undefined, marked: "was lost", unproven: "was lost" };
+  const left = { kind: "Checkpoint", flinkJobId: anAttempt(1), number: 1, uri: "file:///c/chk-1", writtenAtMs: 1 } as const;
+  const nothing = withPast({ [lineage]: { kind: "listed", entries: [] } });
+
+  it.each([
+    ["starts when all clusters of its zone show nothing of it", [nothing], "announce"],
+    ["waits when it left something", [withPast({ [lineage]: { kind: "listed", entries: [left] } })], "wait StatusLost"],
+    [
+      "waits when nobody can tell what it left",
+      [withPast({ [lineage]: { kind: "cannot-tell", because: "no" } })],
+      "wait StatusLost",
+    ],
+    [
+      "waits when Flink lists one that has ended",
+      [aReachableCluster({ jobs: [aListedJob({ flinkJobId: anAttempt(1, { id: { name: "a" } }), state: "FAILED" })] })],
+      "wait StatusLost",
+    ],
+    ["waits for a cluster that cannot be seen", [nothing, anUnreachableCluster({ name: "other" })], "wait ClusterUnreachable"],
+    ["looks first", [aReachableCluster()], "leave"],
+    ["does not look elsewhere than in its zone", [nothing, aReachableCluster({ name: "far", zone: "far" })], "announce"],
+  ])("%s, whether it has a record by now or not", (_, clusters, told) => {
+    for (const record of [undefined, aRecord({ id: { name: "a" } })]) {
+      const job = aDesiredJob({ id: { name: "a" }, ...(record === undefined ? {} : { record }) });
+      const [decision] = decide(
+        aDecideInput({ desired: desiredOf([job]), observed: anObserved({ clusters }), statusLost: lost }),
+      ).jobs;
+      expect(decision?.kind === "wait" ? `wait ${decision.block.reason}` : decision?.kind).toBe(told);
+    }
   });
 });
 

@@ -51,6 +51,7 @@ export function aContext({
     announcedArtifact: { kind: "ready", frozen: FROZEN },
     policy: aPolicy(),
     statusLost: undefined,
+    past: undefined,
     projectRefused: undefined,
     quota: undefined,
     mayMigrate: true,

@@ -5,6 +5,8 @@ import { conditionOf, createWorld, has, isRunning, RUN, STATUS_BRANCH, WRITES, t
 
 const ORDERS = "local/default/job/orders.yaml";
 const CLICKS = aJob("clicks", { artifact: "orders" });
+/** Its identity can be read, and its spec cannot. */
+const BROKEN = aJob("orders").replace("resources: {rpus: 2}", "resources: {rpus: many}");
 /** With it the fake completes a checkpoint as soon as the clock moves. */
 const WITH_CHECKPOINTS = { configuration: { "execution.checkpointing.interval": "10s" } };
 
@@ -90,6 +92,35 @@ describe.concurrent("a status branch that is deleted while no daemon runs", () =
     const started = await third.untilJob("orders", isRunning);
     expect(started).toMatchObject({ run: 1 });
     expect(world.flink.jobs).toHaveLength(1);
+  });
+
+  it.each([
+    ["was broken at that moment", { "orders.yaml": BROKEN }],
+    ["was not declared at that moment", { "orders.yaml": null }],
+  ])("keeps a Job waiting that %s and is declared later, and lets one start that is really new", async (_, then) => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _world = world;
+    world.flink.completeCheckpoint(flinkJobId);
+    await daemon.stop();
+    world.flink.restart();
+    await world.git.deleteBranch("jobs", STATUS_BRANCH);
+    const good = await world.git.readFile("jobs", "main", "orders.yaml");
+    await world.push(then);
+
+    const next = world.startDaemon();
+    await next.untilAtRest();
+    await next.stop();
+    const third = world.startDaemon();
+    await third.untilAtRest();
+    await world.push({ "orders.yaml": good, "clicks.yaml": CLICKS });
+    await third.untilJob("orders", has("Started", "StatusLost"));
+    await third.untilJob("clicks", isRunning);
+    await third.untilAtRest();
+    expect(world.flink.jobs).toHaveLength(1);
+
+    await world.push({ "note.txt": "x" }, "Start it without its state\n\nPenstock-Rebuild-Status: yes\n");
+    await third.untilJob("orders", isRunning);
+    expect(await world.git.readFile("jobs", STATUS_BRANCH, "summary.yaml")).not.toContain("statusLost");
   });
 
   it("decides nothing while a cluster cannot be seen, for a job of ours may run there", async () => {
