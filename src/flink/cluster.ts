@@ -17,12 +17,16 @@ import {
 import { supportsResourceRequirements } from "./cluster-version.ts";
 import { canWrite } from "./can-write.ts";
 import type { FlinkClient } from "./flink-client.ts";
+import type { FlinkReader } from "./flink-reader.ts";
 import type { Folders } from "./folders.ts";
 import type { FlinkConfig, FlinkJobSummary, JobManagerConfig } from "./responses.ts";
 import { JobDetails } from "./job-details.ts";
 import { ListingProbe } from "./listing-probe.ts";
 import { byAge, findSavepoint, listRestorePoints, type SavepointFound } from "./restore-directories.ts";
 import { within } from "./within.ts";
+
+/** One that can be looked at, and perhaps no more than that. */
+export type SightedCluster = Cluster<FlinkReader>;
 
 export interface LookRequest {
   /** What was seen is good enough when it is not older than this. */
@@ -61,12 +65,13 @@ const SLOTS_MAX_AGE_MS = 15_000;
 
 /**
  * One Flink cluster as it is seen over time. A look costs one call as long as nothing changed; what changes slowly (version, slots,
- * details of jobs) is kept and read again when it is old or when the list of jobs says that it moved.
+ * details of jobs) is kept and read again when it is old or when the list of jobs says that it moved. Looking takes no more than a reader;
+ * whoever acts as well has a cluster with a client.
  */
-export class Cluster {
+export class Cluster<Client extends FlinkReader = FlinkClient> {
   readonly zone: string;
   readonly config: ClusterConfig;
-  readonly client: FlinkClient;
+  readonly client: Client;
   readonly #instance: string;
   readonly #s3: Folders | undefined;
   readonly #clock: Clock;
@@ -82,7 +87,7 @@ export class Cluster {
   constructor(options: {
     readonly zone: string;
     readonly config: ClusterConfig;
-    readonly client: FlinkClient;
+    readonly client: Client;
     readonly instance: string;
     readonly clock: Clock;
     readonly log: Log;

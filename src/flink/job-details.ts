@@ -1,6 +1,6 @@
 import type { Clock } from "../common/clock.ts";
 import type { FlinkJobDetail } from "./cluster-seen.ts";
-import type { FlinkClient } from "./flink-client.ts";
+import type { FlinkReader } from "./flink-reader.ts";
 import type { FlinkCheckpoints, FlinkJobSummary } from "./responses.ts";
 
 interface KnownDetail {
@@ -18,11 +18,11 @@ const OLD_ONES_AT_ONCE = 8;
 
 /** What the list of jobs does not tell, kept from one look to the next and read again when that list says that a job moved. */
 export class JobDetails {
-  readonly #client: FlinkClient;
+  readonly #client: FlinkReader;
   readonly #clock: Clock;
   readonly #known = new Map<string, KnownDetail>();
 
-  constructor(client: FlinkClient, clock: Clock) {
+  constructor(client: FlinkReader, clock: Clock) {
     this.#client = client;
     this.#clock = clock;
   }

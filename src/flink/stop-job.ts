@@ -1,7 +1,7 @@
 import { oneLine } from "../common/text.ts";
 import type { Cluster } from "./cluster.ts";
 import { FlinkRejectedError } from "./errors.ts";
-import type { SavepointOperation } from "./flink-client.ts";
+import type { SavepointOperation } from "./flink-reader.ts";
 import { lookAtJob, type JobLook } from "./job-look.ts";
 import { pollUntil } from "./poll.ts";
 import type { SavepointFound } from "./restore-directories.ts";

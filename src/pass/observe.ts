@@ -1,5 +1,5 @@
 import type { ArtifactSeen, ArtifactStore } from "../artifacts/artifact-store.ts";
-import type { Cluster } from "../flink/cluster.ts";
+import type { SightedCluster } from "../flink/cluster.ts";
 import { hasEnded, isHealthy, type ClusterSeen } from "../flink/cluster-seen.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { Actions } from "./apply.ts";
@@ -12,7 +12,7 @@ import { findJob } from "./observed.ts";
 import type { ClusterRef, JobStatus } from "../model/status.ts";
 
 export interface ObserveDeps {
-  readonly clusters: readonly Cluster[];
+  readonly clusters: readonly SightedCluster[];
   readonly store: Pick<ArtifactStore, "see">;
   readonly actions: Pick<Actions, "see" | "seeSteps">;
   readonly instance: string;
@@ -54,7 +54,7 @@ export async function observe(
 }
 
 /** Slots have to be fresh where a Job wants to start; a cluster on which nothing moves is asked no more often than configured. */
-function lookRequest(cluster: Cluster, desired: Desired, last: readonly ClusterSeen[], instance: string, wishes: LookWishes) {
+function lookRequest(cluster: SightedCluster, desired: Desired, last: readonly ClusterSeen[], instance: string, wishes: LookWishes) {
   const jobs = desired.jobs.filter((job) => job.id.zone === cluster.zone);
   const starting = jobs.filter((job) => wantsSlots(job, last));
   const moving = starting.length > 0 || jobs.some((job) => isMoving(job, cluster, last));
@@ -78,7 +78,7 @@ function wantsSlots(job: DesiredJob, last: readonly ClusterSeen[]): boolean {
 }
 
 /** The Job does not run and should: what its attempts left decides how it comes back, or what its tombstone keeps. */
-function needsRestorePoints(job: DesiredJob, cluster: Cluster, last: readonly ClusterSeen[]): boolean {
+function needsRestorePoints(job: DesiredJob, cluster: SightedCluster, last: readonly ClusterSeen[]): boolean {
   const status = job.record?.status;
   if (status !== undefined && status.flinkJobId === undefined && status.operation === undefined) {
     // What was lost with the status branch may have left attempts whose numbers must not be used again.

@@ -1,12 +1,12 @@
 import { messageOf } from "../common/errors.ts";
 import { oneLine } from "../common/text.ts";
-import type { Cluster } from "../flink/cluster.ts";
+import type { SightedCluster } from "../flink/cluster.ts";
 import { instanceDigits } from "../model/flink-job-id.ts";
 import type { Traces } from "./establish.ts";
 
 /** What the checkpoint and savepoint directories of all clusters hold of this instance. Asked only while there is no status branch. */
 export async function readTraces(
-  clusters: readonly Cluster[],
+  clusters: readonly SightedCluster[],
   instance: string,
   signal: AbortSignal,
 ): Promise<readonly Traces[]> {
@@ -15,7 +15,7 @@ export async function readTraces(
   );
 }
 
-async function traceOf(cluster: Cluster, instance: string, signal: AbortSignal): Promise<Traces["found"]> {
+async function traceOf(cluster: SightedCluster, instance: string, signal: AbortSignal): Promise<Traces["found"]> {
   try {
     const seen = await cluster.readRestorePoints(instanceDigits(instance), signal);
     if (seen.kind === "cannot-tell") return seen;

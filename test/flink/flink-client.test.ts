@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../src/common/clock.ts";
 import { Secret } from "../../src/common/secrets.ts";
 import { FlinkAnswerError, FlinkRejectedError, FlinkUnreachableError } from "../../src/flink/errors.ts";
-import { FlinkClient, type FlinkClientSettings } from "../../src/flink/flink-client.ts";
+import { FlinkClient } from "../../src/flink/flink-client.ts";
+import type { FlinkClientSettings } from "../../src/flink/flink-reader.ts";
 import { type FakeFlink, startFakeFlink } from "../support/fake-flink.ts";
 
 const signal = new AbortController().signal;
