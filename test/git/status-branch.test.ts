@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import type { StatusBranch, StatusSnapshot } from "../../src/git/status-branch.ts";
+import type { StatusBranch } from "../../src/git/status-branch.ts";
+import type { StatusSnapshot } from "../../src/git/status-reader.ts";
 import { NEVER, openGitClient } from "../support/git-client.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 
