@@ -1,6 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import { clusterRef, hasEnded, isHealthy } from "../flink/cluster-seen.ts";
-import type { CancelOperation, JobRecord, RestorePoint, Tombstone } from "../model/status.ts";
+import type { CancelOperation, JobRecord, JobStatus, RestorePoint, Tombstone } from "../model/status.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import { announceStop } from "./announce-stop.ts";
 import { decideDeclaredAgain } from "./decide-declared-again.ts";

@@ -1,31 +1,18 @@
-import { formatPosition, type Problem } from "../common/problem.ts";
-import { sha256Hex } from "../common/hash.ts";
+import type { Problem } from "../common/problem.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
 import { oneLine } from "../common/text.ts";
 import type { CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
-import type { TreeFile } from "../git/read-files.ts";
 import type { RemoteHead } from "../git/remote-branch.ts";
 import { parseTrailers } from "../git/commit.ts";
-import type { StatusBranch, StatusSnapshot } from "../git/status-branch.ts";
-import { matchesPaths } from "../model/match-paths.ts";
-import {
-  ManifestCache,
-  otherEntryProblem,
-  parseManifests,
-  type ManifestFile,
-  type ParsedFile,
-  type OtherEntry,
-} from "../model/parse-manifests.ts";
-import type { Manifest } from "../model/manifest.ts";
+import type { StatusReader, StatusSnapshot } from "../git/status-reader.ts";
+import { ManifestCache } from "../model/parse-manifests.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { ResourceRecord } from "../model/status.ts";
 import { parseStatusDocument, parseSummary, SUMMARY_PATH } from "../model/status-document.ts";
-import type { PathEntry } from "./desired.ts";
+import { manifestsOf, readManifestTree, type ManifestTree } from "./read-manifests.ts";
 import type { Snapshot, StatusView } from "./snapshot.ts";
 
-/** A manifest is text for people; more than this in one file is something else. */
-const MAX_MANIFEST_BYTES = 1024 ** 2;
 const MAX_MESSAGES = 100;
 const STATUS_FILE = /^[^/]+\/[^/]+\/(?:job|artifact|savepoint)\/[^/]+\.yaml$/;
 
@@ -35,9 +22,7 @@ export type SnapshotRead =
 
 interface ReadCommit {
   readonly commit: CommitSnapshot;
-  readonly digest: string;
-  readonly parsed: ReturnType<typeof parseManifests>;
-  readonly entries: ReadonlyMap<string, TreeFile>;
+  readonly tree: ManifestTree;
 }
 
 /**
@@ -46,7 +31,7 @@ interface ReadCommit {
  */
 export class SnapshotReader {
   readonly #manifests: ManifestRepository;
-  readonly #statusBranch: StatusBranch;
+  readonly #statusBranch: StatusReader;
   readonly #paths: readonly string[];
   readonly #log: Log;
   readonly #cache = new ManifestCache();
@@ -59,7 +44,7 @@ export class SnapshotReader {
 
   constructor(options: {
     readonly manifests: ManifestRepository;
-    readonly statusBranch: StatusBranch;
+    readonly statusBranch: StatusReader;
     readonly paths: readonly string[];
     readonly log: Log;
   }) {
@@ -136,29 +121,8 @@ export class SnapshotReader {
 
   async #readCommit(oid: string, signal: AbortSignal): Promise<ReadCommit> {
     const commit = await this.#manifests.readCommit(oid, signal);
-    const matching = new Set(commit.files.filter((file) => matchesPaths(file.path, this.#paths)));
-    const files: (ManifestFile | ParsedFile)[] = [];
-    const others: Problem[] = [];
-    for (const file of matching) {
-      const found = await this.#readManifest(file, signal);
-      if (typeof found === "string") others.push(otherEntryProblem(file.displayPath, found));
-      else files.push(found);
-    }
-    const parsed = parseManifests(files, this.#cache, others);
-    const artifactPaths = new Set(parsed.manifests.map(pathOfArtifact));
-    const relevant = commit.files.filter((file) => matching.has(file) || artifactPaths.has(file.path));
-    const digest = sha256Hex(relevant.map((file) => `${file.path}\0${file.blob}`).join("\n"));
-    return { commit, digest, parsed, entries: new Map(commit.files.map((file) => [file.path, file])) };
-  }
-
-  /** The file, what it said when it was parsed before, or what stands there instead of one that could be read. */
-  async #readManifest(file: TreeFile, signal: AbortSignal): Promise<ManifestFile | ParsedFile | OtherEntry> {
-    if (!file.readableName) return "unreadable-name";
-    if (file.kind !== "file") return file.kind;
-    const parsed = this.#cache.find(file);
-    if (parsed !== undefined) return parsed;
-    const blob = await this.#manifests.readBlob(file.blob, MAX_MANIFEST_BYTES, signal);
-    return blob.kind === "too-large" ? "too-large" : { path: file.path, blob: file.blob, content: blob.content };
+    const readBlob = async (blob: string, maxBytes: number) => this.#manifests.readBlob(blob, maxBytes, signal);
+    return { commit, tree: await readManifestTree(commit.files, { paths: this.#paths, cache: this.#cache, readBlob }) };
   }
 
   /** A branch that is gone, or does not descend from what was read, lost something that this process still knows. */
@@ -179,20 +143,13 @@ export class SnapshotReader {
   }
 
   async #build(current: ReadCommit, status: StatusView, signal: AbortSignal): Promise<Snapshot> {
-    const { commit, digest, parsed, entries } = current;
+    const { commit, tree } = current;
     const applied = status.summary?.appliedCommit;
     const messages =
       applied === commit.oid ? [] : await this.#manifests.readMessagesSince(applied, commit.oid, MAX_MESSAGES, signal);
-    const held = parsed.unreadable[0];
     return {
       commit: commit.oid,
-      manifestsDigest: digest,
-      manifests: parsed.manifests,
-      broken: parsed.declaredButBroken,
-      problems: parsed.problems,
-      deletionsHeld:
-        held === undefined ? undefined : `nothing counts as deleted while the document at ${formatPosition(held)} cannot be read`,
-      entryAt: (path) => entryAt(entries, path, commit.oid),
+      ...manifestsOf(tree, commit.oid),
       trailers: mergeTrailers(messages.map(({ message }) => message)),
       stale: this.#trouble,
       status,
@@ -259,20 +216,8 @@ function describeHead(head: RemoteHead | undefined): string {
   return head?.kind === "at" ? head.oid : (head?.kind ?? "");
 }
 
-function pathOfArtifact(manifest: Manifest): string | undefined {
-  return manifest.kind === "Artifact" && manifest.spec.source.kind === "path" ? manifest.spec.source.path : undefined;
-}
-
-function entryAt(entries: ReadonlyMap<string, TreeFile>, path: string, commit: string): PathEntry | undefined {
-  const entry = entries.get(path);
-  if (entry?.kind === "file") return { kind: "file", commit, blob: entry.blob };
-  if (entry !== undefined) return { kind: "other", because: `it is a ${entry.kind}` };
-  return [...entries.keys()].some((other) => other.startsWith(`${path}/`))
-    ? { kind: "other", because: "it is a folder" }
-    : undefined;
-}
-
-function mergeTrailers(messages: readonly string[]): ReadonlyMap<string, readonly string[]> {
+/** Every trailer of these messages; names in lower case. */
+export function mergeTrailers(messages: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const merged = new Map<string, readonly string[]>();
   for (const message of messages)
     for (const [key, values] of parseTrailers(message)) merged.set(key, [...(merged.get(key) ?? []), ...values]);

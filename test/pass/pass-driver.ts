@@ -4,9 +4,8 @@ import type { ResourceId } from "../../src/model/resource.ts";
 import { buildDesired } from "../../src/pass/build-desired.ts";
 import { buildStatus, type StatusUpdate } from "../../src/pass/build-status.ts";
 import { decide, type DecideInput } from "../../src/pass/decide.ts";
-import type { Decisions } from "../../src/pass/decision.ts";
-import type { Desired } from "../../src/pass/desired.ts";
 import { deletionsAllowed, guardDeletions } from "../../src/pass/guard.ts";
+import type { Decided } from "../../src/pass/observe-and-decide.ts";
 import type { Observed } from "../../src/pass/observed.ts";
 import { buildStatusView } from "../../src/pass/read-snapshot.ts";
 import type { Snapshot, StatusView } from "../../src/pass/snapshot.ts";
@@ -36,11 +35,7 @@ export interface PassInput {
   readonly now?: number;
 }
 
-export interface PurePass {
-  readonly snapshot: Snapshot;
-  readonly desired: Desired;
-  readonly observed: Observed;
-  readonly decisions: Decisions;
+export interface PurePass extends Omit<Decided, "kind"> {
   readonly update: StatusUpdate;
   /** What the next pass reads from Git, once this one's changes are pushed: every document is formatted and parsed again. */
   readonly status: StatusView;
@@ -65,18 +60,20 @@ export function runPass(input: PassInput = {}): PurePass {
   });
   const lastSeen = input.lastSeen ?? [];
   const decisions = decide(aDecideInput({ commit, desired, observed, lastSeen, guarded, deletionsHeld, now, ...input.decide }));
+  const summary = {
+    instance: INSTANCE,
+    source: { url: "https://git.example.com/jobs.git", branch: "main", paths: ["**/*.yaml"], zones: [ZONE] },
+  };
   const update = buildStatus({
     snapshot,
     desired,
     observed,
     decisions,
-    summary: {
-      instance: INSTANCE,
-      source: { url: "https://git.example.com/jobs.git", branch: "main", paths: ["**/*.yaml"], zones: [ZONE] },
-    },
+    summary,
     now,
   });
-  return { snapshot, desired, observed, decisions, update, status: push(status, update) };
+  const decided = { snapshot, desired, observed, established: { kind: "known" as const }, guarded, decisions, summary, now };
+  return { ...decided, update, status: push(status, update) };
 }
 
 /** The branch after the commit of a pass, as a daemon that knows nothing reads it. */
