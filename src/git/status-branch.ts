@@ -1,9 +1,9 @@
 import type { Log } from "../common/log.ts";
 import { buildCommit } from "./commit.ts";
-import { GitAuthError, GitCommitGoneError, GitUnreachableError } from "./errors.ts";
+import { GitCommitGoneError } from "./errors.ts";
 import type { GitTransport } from "./http-transport.ts";
 import { NewObjects } from "./new-objects.ts";
-import { readPushCapabilities, sendPush, type Push, type PushReport } from "./push.ts";
+import { Pusher, type PushOutcome } from "./pusher.ts";
 import { StatusReader, type KnownStatus, type StatusSnapshot } from "./status-reader.ts";
 import { applyChanges, hasFolder, isPlainPath, type FileChanges } from "./status-tree.ts";
 
@@ -18,21 +18,15 @@ export interface StatusWrite {
 
 export type WriteResult =
   | { readonly kind: "written"; readonly head: string; readonly snapshot: StatusSnapshot }
-  /** The branch stands elsewhere by now: read it again. Nothing was changed. */
-  | { readonly kind: "conflict" }
-  /** The server does not want it: rights, a protected branch, a hook. Asking again does not help by itself. */
-  | { readonly kind: "refused"; readonly because: string };
-
-type PushOutcome = "written" | Exclude<WriteResult, { readonly kind: "written" }>;
+  | Exclude<PushOutcome, { readonly kind: "written" }>;
 
 /** The branch that holds the status: read whole, written by compare-and-swap. Calls wait for each other. */
 export class StatusBranch extends StatusReader {
-  readonly #log: Log;
-  #capabilities: readonly string[] | undefined;
+  readonly #pusher: Pusher;
 
   constructor(settings: { readonly transport: GitTransport; readonly branch: string }, deps: { readonly log: Log }) {
     super(settings, deps);
-    this.#log = deps.log;
+    this.#pusher = new Pusher(settings.transport, settings.branch, deps.log);
   }
 
   /**
@@ -58,51 +52,13 @@ export class StatusBranch extends StatusReader {
     }
     const { message, author, nowMs } = write;
     const head = objects.add("commit", buildCommit({ tree: root.oid, parent: write.expectedHead, message, author, nowMs }));
-    const push = { branch: this.branch, expected: write.expectedHead, head, pack: objects.buildPack() };
-    const outcome = await this.#push(push, signal);
-    if (outcome !== "written") return outcome;
+    const outcome = await this.#pusher.push({ expected: write.expectedHead, head, pack: objects.buildPack() }, signal);
+    if (outcome.kind !== "written") return outcome;
     const snapshot = { head, files: applyToFiles(before, write.changes), committedAtMs: nowMs };
     this.known = { snapshot, root };
     this.lastHead = head;
     await this.store.adopt(head, write.expectedHead, objects.buildLoose());
     return { kind: "written", head, snapshot };
-  }
-
-  async #push(push: Push, signal: AbortSignal, isRepeated = false): Promise<PushOutcome> {
-    let report: PushReport;
-    try {
-      this.#capabilities ??= await readPushCapabilities(this.transport, signal);
-      report = await sendPush(this.transport, push, this.#capabilities, signal);
-    } catch (error) {
-      if (error instanceof GitAuthError && error.data.status === 403) return { kind: "refused", because: error.message };
-      const settled = await this.#settle(push, error, signal);
-      if (settled !== "not-done") return settled;
-      // A kept connection that the server had given up. Should the first push be done all the same, the server's lock refuses this one.
-      const isStale = error instanceof GitUnreachableError && error.data.connectionLost;
-      if (isStale && !isRepeated) return this.#push(push, signal, true);
-      throw error;
-    }
-    if (report.kind === "accepted") return "written";
-    // Servers have many words for "it stands elsewhere by now", so the branch is asked and not the text.
-    const now = await this.readHead(signal);
-    if (now === push.head) return "written";
-    return now === push.expected ? { kind: "refused", because: report.because } : { kind: "conflict" };
-  }
-
-  /** After an error nobody knows whether the push was done, so the branch is asked. "Not done" may still change while the server is at it. */
-  async #settle(push: Push, error: unknown, signal: AbortSignal): Promise<PushOutcome | "not-done"> {
-    this.#capabilities = undefined; // The server may be another one by now.
-    signal.throwIfAborted();
-    this.#log.debug({ err: error }, "no answer to a push; looking whether it arrived");
-    let now: string | undefined;
-    try {
-      now = await this.readHead(signal);
-    } catch (lookError) {
-      this.#log.debug({ err: lookError }, "cannot look whether the push arrived");
-      throw error;
-    }
-    if (now === push.head) return "written";
-    return now === push.expected ? "not-done" : { kind: "conflict" };
   }
 
   async #knowExpected(head: string | undefined, signal: AbortSignal): Promise<KnownStatus | undefined> {
