@@ -1,8 +1,13 @@
-import { hash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 
 /** SHA-256 in lower-case hex digits. */
 export function sha256Hex(content: string | Uint8Array): string {
   return hash("sha256", content, "hex");
+}
+
+/** The id that Git gives to a file with this content. */
+export function gitBlobId(content: Uint8Array): string {
+  return createHash("sha1").update(`blob ${content.byteLength}\0`).update(content).digest("hex");
 }
 
 /**

@@ -16,6 +16,12 @@ export function decodeText(content: string | Uint8Array): DecodedText {
   return decodeLines(content);
 }
 
+/** The bytes of a changed text, with the byte order mark that `before` begins with. */
+export function encodeText(text: string, before: Uint8Array): Buffer {
+  const hasMark = before[0] === 0xef && before[1] === 0xbb && before[2] === 0xbf;
+  return Buffer.from(hasMark ? `\uFEFF${text}` : text);
+}
+
 function isUtf16(content: Uint8Array): boolean {
   return (content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff);
 }

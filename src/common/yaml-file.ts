@@ -3,6 +3,7 @@ import { compareText, type Position, type Problem } from "./problem.ts";
 import { countOf, oneLine } from "./text.ts";
 import { decodeText, firstAtLeast, LinePositions } from "./text-file.ts";
 import { formatSize } from "./units.ts";
+import { readYamlLayout, type YamlLayout } from "./yaml-layout.ts";
 import { buildYamlTree, findInTree, plainValue, treePaths, type YamlPath, type YamlTree } from "./yaml-tree.ts";
 
 export type { YamlPath } from "./yaml-tree.ts";
@@ -27,6 +28,8 @@ export interface YamlDocument {
   sourceText(path: YamlPath): string | undefined;
   /** Keys that stand more than once in the mapping at this path: a sign of a missing `---`. The first value counts. */
   repeatedKeys(path: YamlPath): readonly string[];
+  /** Where the members of its outermost mapping stand; undefined when it is `broken` or no mapping. */
+  layout(): YamlLayout | undefined;
   /** Every path with the position of its value, aliases followed. */
   paths(): Iterable<readonly [path: YamlPath, position: Position]>;
 }
@@ -132,10 +135,10 @@ class FileReader {
     for (const { offset: at, message } of built.problems.slice(0, MAX_PROBLEMS_PER_DOCUMENT))
       problems.push(this.#problem(at, message));
     if (built.tree === undefined) return this.#brokenDocument(problems);
-    return this.#document(built.tree, problems);
+    return this.#document(built.tree, problems, () => readYamlLayout(document.contents, offset));
   }
 
-  #document(tree: YamlTree, problems: readonly Problem[]): YamlDocument {
+  #document(tree: YamlTree, problems: readonly Problem[], layout: () => YamlLayout | undefined): YamlDocument {
     const position = (offset: number): Position => this.#position(offset);
     return {
       value: plainValue(tree),
@@ -153,6 +156,7 @@ class FileReader {
         const found = findInTree(tree, path).tree;
         return found?.kind === "map" ? found.repeatedKeys : [];
       },
+      layout,
       paths: () => treePaths(tree).map(([path, offset]) => [path, position(offset)] as const),
     };
   }
@@ -171,6 +175,7 @@ class FileReader {
       atKey: at,
       sourceText: () => undefined,
       repeatedKeys: () => [],
+      layout: () => undefined,
       paths: () => [],
     };
   }

@@ -17,6 +17,8 @@ type Fields = Readonly<Record<string, unknown>>;
 export interface DocumentOrigin {
   readonly path: string;
   readonly blob: string;
+  /** How many lines of `status` blocks stand before it in its file. */
+  readonly statusLines: number;
 }
 
 /** A document of ours, judged. The manifest is there when its identity can be read and nothing is wrong. */
@@ -49,8 +51,9 @@ export function buildManifest(
     id,
     labels: textMap(fieldsAt(view, "metadata", "labels")),
     annotations,
-    source: { ...origin, line: document.start.line },
+    source: { path: origin.path, blob: origin.blob, line: document.start.line - origin.statusLines },
     positions: positionsOf(document),
+    mirrored: (document.value as Readonly<Record<string, unknown>>)["status"], // ours are mappings
   };
   return { manifest: buildKind(kind, base, view, origin), problems };
 }

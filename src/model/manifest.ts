@@ -14,9 +14,14 @@ interface ManifestBase {
   readonly source: ManifestSource;
   /** Where each field stands, by its path (`spec.configuration.execution.checkpointing.interval` is `/spec/configuration/execution.checkpointing.interval`). */
   readonly positions: ReadonlyMap<string, Position>;
+  /** What its own `status` block says now. Means nothing to anybody but the mirror, which compares. */
+  readonly mirrored?: unknown;
 }
 
-/** Where a document stands: the file, its first line, and the Git blob it was read from. The commit is the snapshot's. */
+/**
+ * Where a document stands: the file, its first line, and the Git blob it was read from, both as if the file held no `status` blocks, so that
+ * what Penstock mirrors into it changes nothing of this. The commit is the snapshot's.
+ */
 export interface ManifestSource {
   readonly path: string;
   readonly line: number;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { gitBlobId } from "../../src/common/hash.ts";
 import { formatPosition, formatProblem } from "../../src/common/problem.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import {
@@ -102,8 +103,9 @@ status:
 `,
     });
     const manifest = only("Job", text);
+    const bare = gitBlobId(Buffer.from(text.slice(0, text.indexOf("status:"))));
     expect(manifest.id).toEqual({ kind: "Job", zone: "eu", project: "default", name: "orders-v1" });
-    expect(manifest.source).toEqual({ path: "streams/a.yaml", line: 1, blob: `${text.length}-streams/a.yaml` });
+    expect(manifest.source).toEqual({ path: "streams/a.yaml", line: 1, blob: bare });
     expect(manifest.spec).toEqual({
       flinkVersion: "1.20",
       artifact: "orders",
