@@ -1,8 +1,16 @@
 import { defineConfig } from "vitest/config";
 
+declare module "vitest" {
+  interface ProvidedContext {
+    /** `long`: a test that can do more (seeds, versions of Flink) does all that it can. */
+    readonly extent: "short" | "long";
+  }
+}
+
 /**
- * Two sets: `fast` needs only Node and Git; `flink` starts real clusters, so its files run one after another. Nothing here has state of a module
- * or of the process, so the files of a worker share their modules, which halves the time of the fast ones.
+ * Three sets: `fast` needs only Node and Git; `flink` starts real clusters, so its files run one after another; `long` is what takes more time
+ * than anybody waits for: those of the other two that know the extent, with all their seeds and versions, and what stands in test/long. Nothing
+ * here has state of a module or of the process, so the files of a worker share their modules, which halves the time of the fast ones.
  */
 export default defineConfig({
   test: {
@@ -11,9 +19,10 @@ export default defineConfig({
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/bench/**"],
+          exclude: ["test/e2e/**", "test/bench/**", "test/long/**"],
           isolate: false,
           testTimeout: 60_000,
+          provide: { extent: "short" },
         },
       },
       {
@@ -23,6 +32,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
+          provide: { extent: "short" },
+        },
+      },
+      {
+        test: {
+          name: "long",
+          include: ["test/long/**/*.test.ts", "test/e2e/**/*.test.ts", "test/pass/random-walk.test.ts"],
+          fileParallelism: false,
+          testTimeout: 1_800_000,
+          hookTimeout: 300_000,
+          provide: { extent: "long" },
         },
       },
     ],

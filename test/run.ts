@@ -8,8 +8,8 @@ import { preflight } from "./preflight.ts";
 import { formatTotals, sumTotals, type Totals, totalsOfCommand, totalsOfReport } from "./support/totals.ts";
 
 /**
- * `npm test`, and with `--only fast` `npm run test:fast`: looks first whether the machine has what it takes, then runs the stages, all
- * of them also after a failed one, so that one look shows everything. Nothing is skipped for want of a tool. The last line is
+ * `npm test`, with `--only fast` `npm run test:fast`, with `--only long` `npm run test:long`: looks first whether the machine has what it
+ * takes, then runs the stages, all of them also after a failed one, so that one look shows everything. Nothing is skipped for want of a tool. The last line is
  * `N passed, N failed`; where `TEST_TOTALS_FILE` names a file, it goes there instead.
  */
 interface Stage {
@@ -24,17 +24,22 @@ const FAST: readonly Stage[] = [
   { script: "format:check", kind: "command" },
   { script: "test:unit", kind: "vitest" },
 ];
-const ALL: readonly Stage[] = [...FAST, { script: "test:flink", kind: "vitest" }];
+const STAGES: Readonly<Record<"all" | "fast" | "long", readonly Stage[]>> = {
+  all: [...FAST, { script: "test:flink", kind: "vitest" }],
+  fast: FAST,
+  long: [{ script: "test:endurance", kind: "vitest" }],
+};
 
 const { values } = parseArgs({ options: { only: { type: "string" } } });
-if (values.only !== undefined && values.only !== "fast") throw new Error(`--only knows "fast" alone, not "${values.only}"`);
+const only = values.only ?? "all";
+if (only !== "all" && only !== "fast" && only !== "long") throw new Error(`--only knows "fast" and "long", not "${only}"`);
 
 const leaving = new AbortController();
 // The terminal interrupts the stage under way as well: it ends by itself, no other one starts, and the reports are removed.
 process.once("SIGINT", () => leaving.abort());
 
-const ready = await preflight(values.only ?? "all", (line) => console.log(line));
-const totals = ready ? await runStages(values.only === "fast" ? FAST : ALL) : totalsOfCommand(1);
+const ready = await preflight(only === "fast" ? "fast" : "all", (line) => console.log(line));
+const totals = ready ? await runStages(STAGES[only]) : totalsOfCommand(1);
 const totalsFile = process.env["TEST_TOTALS_FILE"];
 if (totalsFile === undefined || totalsFile === "") console.log(formatTotals(totals));
 else await writeFile(totalsFile, `${formatTotals(totals)}\n`);
