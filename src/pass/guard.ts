@@ -5,9 +5,12 @@ import { finalSavepointManifest } from "../model/upgrade-manifests.ts";
 import type { DesiredJob } from "./desired.ts";
 
 const ALLOW_TRAILER = "Penstock-Allow-Deletions";
+const UNREADABLE = "DeletionHeld";
 
 /** What becomes of a Job that is in the record and no longer declared. */
 export type Deletion = { readonly kind: "goes" } | { readonly kind: "held"; readonly reason: string; readonly because: string };
+
+type Held = Deletion & { readonly kind: "held" };
 
 export interface GuardInput {
   readonly jobs: readonly DesiredJob[];
@@ -49,24 +52,25 @@ export function guardDeletions(input: GuardInput): Guarded {
 
 function decideOne(
   job: DesiredJob,
-  held: Deletion | undefined,
+  held: Held | undefined,
   allowed: ReadonlySet<ResourceKey>,
   renamed: ReadonlyMap<ResourceKey, string>,
 ): Deletion {
   if (job.record?.status.phase === "Deleting") return { kind: "goes" }; // it always completes
   const rename = renamed.get(job.key);
   if (rename !== undefined) return { kind: "held", reason: "LooksLikeRename", because: rename };
-  if (held === undefined || allowed.has(job.key)) return { kind: "goes" };
+  // A trailer says that so many may go, and not which ones a document that nobody can read declares.
+  if (held === undefined || (allowed.has(job.key) && held.reason !== UNREADABLE)) return { kind: "goes" };
   return held;
 }
 
-function holdAll({ unreadable, sourceChanged }: GuardInput): Deletion | undefined {
-  if (unreadable !== undefined) return { kind: "held", reason: "DeletionHeld", because: unreadable };
+function holdAll({ unreadable, sourceChanged }: GuardInput): Held | undefined {
+  if (unreadable !== undefined) return { kind: "held", reason: UNREADABLE, because: unreadable };
   if (sourceChanged !== undefined) return { kind: "held", reason: "SourceChanged", because: `${sourceChanged}; ${wayOut()}` };
   return undefined;
 }
 
-function holdMany(waiting: readonly DesiredJob[], { jobs, manifests, maxDeletions }: GuardInput): Deletion | undefined {
+function holdMany(waiting: readonly DesiredJob[], { jobs, manifests, maxDeletions }: GuardInput): Held | undefined {
   const known = jobs.filter((job) => hasRun(job) && job.record?.status.deleted === undefined).length;
   if (waiting.length === 0) return undefined;
   if (manifests === 0) return hold("the tree holds no manifest at all");
@@ -77,7 +81,7 @@ function holdMany(waiting: readonly DesiredJob[], { jobs, manifests, maxDeletion
   return undefined;
 }
 
-function hold(because: string): Deletion {
+function hold(because: string): Held {
   return { kind: "held", reason: "TooManyDeletions", because: `${because}; ${wayOut()}` };
 }
 

@@ -95,6 +95,11 @@ describe("the trailer", () => {
     expect(fates(some(7, 14), { allowed: ["7"] })).toEqual(Array(7).fill("goes"));
   });
 
+  it("does not say what stands in a document that cannot be read", () => {
+    expect(fates(some(1, 10), { allowed: ["1"], unreadable: "a.yaml:1:1 is no YAML" })).toEqual(["DeletionHeld"]);
+    expect(fates(some(1, 10), { allowed: ["1"], sourceChanged: "another repository" })).toEqual(["goes"]);
+  });
+
   it("counts as the largest of several, and as none when it is no number", () => {
     expect(fates(some(7, 14), { allowed: ["1", "3"] }).filter((fate) => fate === "goes")).toHaveLength(3);
     expect(fates(some(7, 14), { allowed: ["all", "-3", "1e3", ""] })).toEqual(Array(7).fill("TooManyDeletions"));
