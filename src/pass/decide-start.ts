@@ -278,8 +278,8 @@ function startAgain(job: DesiredJob, operation: StartOperation, context: JobCont
 
 /** Whether the manifest or the jar was changed since a start that Flink refused: then the refusal says nothing about the new ones. */
 function isOutdated(job: DesiredJob, record: JobRecord, operation: StartOperation, context: JobContext): boolean {
+  if (job.declared.kind === "absent") return context.deletion.kind === "goes"; // or its deletion would wait for a start for ever
   if (record.status.flinkJobId !== undefined) return false; // it was accepted once: its spec and its bytes are settled
-  if (job.declared.kind === "absent") return context.deletion.kind === "goes";
   if (job.declared.kind !== "declared") return false;
   const { spec } = job.declared.manifest;
   if (jobSpecHash(spec) !== jobSpecHash(record.spec) || spec.rpus !== operation.rpus) return true;

@@ -23,6 +23,7 @@ import {
   type ClusterOverrides,
   type DesiredJobOverrides,
   type ListedJobOverrides,
+  SAVEPOINT,
 } from "./builders.ts";
 import { aCheckpoint, cannotTell, decideFor, listed, type ContextOverrides } from "./job-decisions.ts";
 
@@ -485,6 +486,15 @@ describe("a start that Flink refused, once what it was refused for was changed",
   it("leaves a tombstone when its manifest is gone, so that its number is never used again", () => {
     const because = "attempt 1 came to nothing, and its manifest is gone";
     expect(decideAnnounced({ submission }, { manifest: "absent" })).toMatchObject({ ...BURIED, because });
+  });
+
+  it("leaves a tombstone with its state when it is the next attempt of a Job that ran before", () => {
+    const restoreFrom = { kind: "Savepoint", uri: SAVEPOINT } as const;
+    const status = { flinkJobId: anAttempt(0), operation: anOperation({ restoreFrom }) };
+    expect(decideAnnounced({ submission }, { manifest: "absent", record: aStartedRecord({ status }) })).toMatchObject({
+      kind: "settle",
+      settlement: { kind: "buried", restorePoint: restoreFrom },
+    });
   });
 
   it("waits on when its manifest is gone and the guard holds deletions", () => {
