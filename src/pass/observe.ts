@@ -54,7 +54,13 @@ export async function observe(
 }
 
 /** Slots have to be fresh where a Job wants to start; a cluster on which nothing moves is asked no more often than configured. */
-function lookRequest(cluster: SightedCluster, desired: Desired, last: readonly ClusterSeen[], instance: string, wishes: LookWishes) {
+function lookRequest(
+  cluster: SightedCluster,
+  desired: Desired,
+  last: readonly ClusterSeen[],
+  instance: string,
+  wishes: LookWishes,
+) {
   const jobs = desired.jobs.filter((job) => job.id.zone === cluster.zone);
   const starting = jobs.filter((job) => wantsSlots(job, last));
   const moving = starting.length > 0 || jobs.some((job) => isMoving(job, cluster, last));

@@ -22,7 +22,7 @@ const BROKEN = {
   message: "the manifest has problems, so the accepted spec stays in force; see summary.yaml",
 };
 
-function refused(reason: string, message: string) {
+function refused(reason: string, message: unknown) {
   return { status: "False", reason, message };
 }
 

@@ -490,8 +490,13 @@ describe("a start that Flink refused, once what it was refused for was changed",
 
   it("leaves a tombstone with its state when it is the next attempt of a Job that ran before", () => {
     const restoreFrom = { kind: "Savepoint", uri: SAVEPOINT } as const;
-    const status = { flinkJobId: anAttempt(0), operation: anOperation({ restoreFrom }) };
-    expect(decideAnnounced({ submission }, { manifest: "absent", record: aStartedRecord({ status }) })).toMatchObject({
+    const status = { operation: anOperation({ attempt: 2, restoreFrom }) };
+    expect(
+      decideAnnounced(
+        { submissions: { [anAttempt(2)]: submission } },
+        { manifest: "absent", record: aStartedRecord({ status }) },
+      ),
+    ).toMatchObject({
       kind: "settle",
       settlement: { kind: "buried", restorePoint: restoreFrom },
     });
