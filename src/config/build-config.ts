@@ -45,7 +45,7 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
       maxBlobBytes: sizeBytes(repository.maxBlobSize),
       maxPackBytes: sizeBytes(repository.maxPackSize),
     },
-    status: { branch: status.branch, author: status.author },
+    status: { branch: status.branch, target: status.target, author: status.author },
     zones: new Map(Object.entries(settings.zones).map(([name, zone]) => [name, zoneOf(name, zone, contents, surroundings.aws)])),
     policy: {
       paused: settings.policy.paused,

@@ -119,7 +119,8 @@ const status = {
       type: "string",
       enum: ["branch", "inline"],
       default: "branch",
-      description: "`inline`: mirror the status in the manifests as well.",
+      description:
+        "`inline`: mirror the status as a `status` block in the manifests as well. The credentials must be allowed to push to `repository.branch`.",
     },
     author: {
       type: "object",
@@ -426,7 +427,6 @@ const NO_SERVER = "the daemon listens on no port";
 
 /** By pattern. Never silently ignored: whoever writes one of these is told. */
 export const IDLE_OPTIONS: ReadonlyMap<OptionPattern, IdleOption> = new Map([
-  ["status.target", { harmless: "branch", today: "the status is written to the status branch alone" }],
   [
     "artifacts.allowPrivateNetworks",
     { harmless: false, today: "jars come from the repository and from Maven repositories alone" },

@@ -42,6 +42,8 @@ export interface RepositoryConfig {
 
 export interface StatusConfig {
   readonly branch: string;
+  /** `inline`: the manifests show it as well. */
+  readonly target: "branch" | "inline";
   readonly author: { readonly name: string; readonly email: string };
 }
 

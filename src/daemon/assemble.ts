@@ -9,9 +9,11 @@ import { FlinkClient } from "../flink/flink-client.ts";
 import { S3Folders } from "../flink/s3-folders.ts";
 import { GitObjectError } from "../git/errors.ts";
 import { GitTransport } from "../git/http-transport.ts";
-import { ManifestRepository, type BlobContent } from "../git/manifest-repository.ts";
+import { ManifestBranch } from "../git/manifest-branch.ts";
+import type { BlobContent, ManifestRepository } from "../git/manifest-repository.ts";
 import { StatusBranch } from "../git/status-branch.ts";
 import { Actions } from "../pass/apply.ts";
+import { Mirror } from "../pass/mirror.ts";
 import type { PassDeps } from "../pass/reconcile.ts";
 import { SnapshotReader } from "../pass/read-snapshot.ts";
 
@@ -42,6 +44,7 @@ export function assemble(
     },
   );
   const actions = new Actions({ clusters, store, clock, log, wake });
+  const mirror = config.status.target === "inline" ? new Mirror({ manifests, reader, config, clock, log, wake }) : undefined;
   const limits = { maxBytes: config.artifacts.maxBytes, maxBlobBytes: config.repository.maxBlobBytes };
   return {
     deps: {
@@ -53,9 +56,10 @@ export function assemble(
       actions,
       observe: { clusters, store, actions, instance: config.instance, limits },
       publish: { statusBranch, reader, config: config.status, clock, log },
+      mirror,
     },
     async close() {
-      await actions.close();
+      await Promise.all([actions.close(), mirror?.close()]);
       await store.close();
       await Promise.all([repository.close(), closeClusters()]);
     },
@@ -84,7 +88,7 @@ function openClusters(
 }
 
 export interface OpenRepository {
-  readonly manifests: ManifestRepository;
+  readonly manifests: ManifestBranch;
   readonly statusBranch: StatusBranch;
   close(): Promise<void>;
 }
@@ -93,7 +97,7 @@ export interface OpenRepository {
 export function openRepository(config: Pick<Config, "repository" | "status" | "proxy">, clock: Clock, log: Log): OpenRepository {
   const transport = new GitTransport({ ...config.repository, proxy: config.proxy }, clock);
   return {
-    manifests: new ManifestRepository({ transport, branch: config.repository.branch }, { log }),
+    manifests: new ManifestBranch({ transport, branch: config.repository.branch }, { log }),
     statusBranch: new StatusBranch({ transport, branch: config.status.branch }, { log }),
     close: async () => transport.close(),
   };

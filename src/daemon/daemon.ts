@@ -69,7 +69,7 @@ async function passUntilTheEnd(assembly: Assembly, wake: Wake, options: DaemonOp
       options.onPass?.(pass);
     }
     const now = clock.now();
-    const busy = assembly.deps.actions.isBusy();
+    const busy = assembly.deps.actions.isBusy() || assembly.deps.mirror?.isBusy() === true;
     blindSinceMs = pass?.kind === "blind" ? (blindSinceMs ?? now) : undefined;
     if (once !== undefined && pass !== undefined && isAtRest(pass, { busy, blindSinceMs, now }))
       return { trouble: findTrouble(pass), lastPass };

@@ -27,14 +27,14 @@ export interface CommitMessage {
 export class ManifestRepository {
   readonly #transport: GitTransport;
   readonly #branch: string;
-  readonly #store: ObjectStore;
-  readonly #fetching = new Mutex();
+  protected readonly store: ObjectStore;
+  protected readonly fetching = new Mutex();
   #known: KnownFolders = new Map();
 
   constructor(settings: { readonly transport: GitTransport; readonly branch: string }, deps: { readonly log: Log }) {
     this.#transport = settings.transport;
     this.#branch = settings.branch;
-    this.#store = new ObjectStore(settings.transport, settings.branch, deps.log);
+    this.store = new ObjectStore(settings.transport, settings.branch, deps.log);
   }
 
   /** One small question to the server; "missing" and "empty" were looked at twice. */
@@ -47,10 +47,10 @@ export class ManifestRepository {
    * meanwhile. A GitCommitGoneError says that the server no longer offers it: read the head again.
    */
   async readCommit(oid: string, signal: AbortSignal): Promise<CommitSnapshot> {
-    return this.#fetching.run(async () => {
+    return this.fetching.run(async () => {
       signal.throwIfAborted();
-      const { tree, parents, message, committedAtMs } = await this.#store.ensureCommit(oid, signal);
-      const readTree = (folder: string) => this.#store.readTree(folder);
+      const { tree, parents, message, committedAtMs } = await this.store.ensureCommit(oid, signal);
+      const readTree = (folder: string) => this.store.readTree(folder);
       const { files, folders } = await readFiles(tree, readTree, this.#known, this.#transport.publicUrl);
       this.#known = folders;
       return { oid, parents, message, committedAtMs, files };
@@ -60,7 +60,7 @@ export class ManifestRepository {
   /** A blob of a commit that was read before. A GitObjectError drops the local copy: `readCommit` brings it back. */
   async readBlob(oid: string, maxBytes: number, signal: AbortSignal): Promise<BlobContent> {
     signal.throwIfAborted();
-    const content = await this.#store.readBlob(oid);
+    const content = await this.store.readBlob(oid);
     return content.byteLength > maxBytes ? { kind: "too-large", size: content.byteLength } : { kind: "read", content };
   }
 
@@ -75,25 +75,51 @@ export class ManifestRepository {
     signal: AbortSignal,
   ): Promise<readonly CommitMessage[]> {
     if (fromOid === toOid) return [];
-    return this.#fetching.run(async () => {
+    return this.fetching.run(async () => {
       signal.throwIfAborted();
-      await this.#store.ensureCommit(toOid, signal);
+      await this.store.ensureCommit(toOid, signal);
       const found = await this.#walk(toOid, fromOid, limit);
       if (fromOid === undefined || found.isComplete) return found.messages;
-      await this.#store.deepen(toOid, limit + 1, signal);
+      await this.store.deepen(toOid, limit + 1, signal);
       return (await this.#walk(toOid, fromOid, limit)).messages;
     });
   }
 
+  /**
+   * The newest commit behind `oid`, itself included, that `isOurs` does not know, as far as all between the two have one parent. History that was
+   * not fetched before is fetched once, at most `limit` commits of it; when that is not enough it is `oid` itself.
+   */
+  async findForeign(oid: string, isOurs: (commit: Commit) => boolean, limit: number, signal: AbortSignal): Promise<string> {
+    return this.fetching.run(async () => {
+      signal.throwIfAborted();
+      if (!isOurs(await this.store.ensureCommit(oid, signal))) return oid;
+      const known = await this.#findForeign(oid, isOurs, limit);
+      if (known !== undefined) return known;
+      await this.store.deepen(oid, limit + 1, signal);
+      return (await this.#findForeign(oid, isOurs, limit)) ?? oid;
+    });
+  }
+
+  async #findForeign(from: string, isOurs: (commit: Commit) => boolean, limit: number): Promise<string | undefined> {
+    let oid: string | undefined = from;
+    for (let seen = 0; oid !== undefined && seen <= limit; seen += 1) {
+      const commit: Commit | undefined = await this.store.findCommit(oid);
+      if (commit === undefined) return undefined;
+      if (!isOurs(commit)) return oid;
+      oid = commit.parents.length === 1 ? commit.parents[0] : undefined;
+    }
+    return undefined;
+  }
+
   async #walk(toOid: string, fromOid: string | undefined, limit: number) {
     const old = fromOid === undefined ? new Set<string>() : await this.#ancestors(fromOid);
-    const shallow = await this.#store.readShallow();
+    const shallow = await this.store.readShallow();
     const seen = new Set<string>([toOid]);
     const waiting = [toOid];
     const messages: CommitMessage[] = [];
     let isComplete = true;
     for (let oid = waiting.shift(); oid !== undefined && messages.length < limit; oid = waiting.shift()) {
-      const commit = await this.#store.findCommit(oid);
+      const commit = await this.store.findCommit(oid);
       if (commit === undefined) continue;
       messages.push({ oid, message: commit.message });
       if (shallow.has(oid) && commit.parents.length > 0 && !commit.parents.every((parent) => old.has(parent))) isComplete = false;
@@ -109,7 +135,7 @@ export class ManifestRepository {
     const found = new Set([oid]);
     const waiting = [oid];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      const commit: Commit | undefined = await this.#store.findCommit(next);
+      const commit: Commit | undefined = await this.store.findCommit(next);
       const parents = (commit?.parents ?? []).filter((parent) => !found.has(parent));
       for (const parent of parents) found.add(parent);
       waiting.push(...parents);

@@ -1,7 +1,7 @@
 import { FILE_MODE, FOLDER_MODE, buildTree, entryKind, type TreeEntry } from "./tree.ts";
 import type { NewObjects } from "./new-objects.ts";
 
-/** A folder of the status branch with everything below it. What is not ours to understand stays in `entries` as it came. */
+/** A folder of a branch that is written to, with everything below it. What is not ours to understand stays in `entries` as it came. */
 export interface StatusFolder {
   readonly oid: string;
   readonly entries: ReadonlyMap<string, TreeEntry>;
@@ -11,6 +11,7 @@ export interface StatusFolder {
 
 /** Text for a file, undefined to delete it. */
 export type FileChanges = ReadonlyMap<string, string | undefined>;
+type TreeChanges = ReadonlyMap<string, string | Uint8Array | undefined>;
 
 export async function readStatusFolder(
   oid: string,
@@ -28,14 +29,14 @@ export async function readStatusFolder(
  * The tree with `changes`; what is new is added to `objects`. Every other entry is copied as it stands, whatever its mode and bytes. A file
  * takes the place of a folder of its name and the other way round; a folder without entries goes.
  */
-export function applyChanges(before: StatusFolder | undefined, changes: FileChanges, objects: NewObjects): StatusFolder {
+export function applyChanges(before: StatusFolder | undefined, changes: TreeChanges, objects: NewObjects): StatusFolder {
   const root = changeFolder(before, splitChanges(changes), objects);
   return root ?? { oid: objects.add("tree", Buffer.alloc(0)), entries: new Map(), folders: new Map() };
 }
 
 interface Split {
-  readonly files: Map<string, string | undefined>;
-  readonly folders: Map<string, Map<string, string | undefined>>;
+  readonly files: Map<string, string | Uint8Array | undefined>;
+  readonly folders: Map<string, Map<string, string | Uint8Array | undefined>>;
 }
 
 function changeFolder(before: StatusFolder | undefined, changes: Split, objects: NewObjects): StatusFolder | undefined {
@@ -45,7 +46,7 @@ function changeFolder(before: StatusFolder | undefined, changes: Split, objects:
     if (text === undefined && folders.has(name)) continue; // It is not the file that was meant.
     folders.delete(name);
     if (text === undefined) entries.delete(name);
-    else entries.set(name, { mode: FILE_MODE, name, oid: objects.add("blob", Buffer.from(text)) });
+    else entries.set(name, { mode: modeFor(entries.get(name)), name, oid: objects.add("blob", Buffer.from(text)) });
   }
   for (const [name, below] of changes.folders) {
     const known = folders.get(name);
@@ -63,8 +64,13 @@ function changeFolder(before: StatusFolder | undefined, changes: Split, objects:
   return { oid: objects.add("tree", buildTree([...entries.values()])), entries, folders };
 }
 
+/** A script stays one; what is no file becomes one. */
+function modeFor(before: TreeEntry | undefined): string {
+  return before !== undefined && entryKind(before.mode) === "executable" ? before.mode : FILE_MODE;
+}
+
 /** By the first part of each path. Names become latin1 of their bytes, as tree entries have them. */
-function splitChanges(changes: FileChanges): Split {
+function splitChanges(changes: TreeChanges): Split {
   const split: Split = { files: new Map(), folders: new Map() };
   for (const [path, text] of changes) {
     const slash = path.indexOf("/");
@@ -73,7 +79,7 @@ function splitChanges(changes: FileChanges): Split {
       continue;
     }
     const name = Buffer.from(path.slice(0, slash)).toString("latin1");
-    const below = split.folders.get(name) ?? new Map<string, string | undefined>();
+    const below = split.folders.get(name) ?? new Map<string, string | Uint8Array | undefined>();
     split.folders.set(name, below.set(path.slice(slash + 1), text));
   }
   return split;

@@ -219,11 +219,12 @@ export const SUMMARY_SCHEMA: JsonSchema = fields(
     instance: text,
     source: fields({ url: text, branch: text, paths: list(text), zones: list(text) }),
     problems: list(text),
+    unmirrored: list(text),
     statusLost: text,
     orphans: list(text),
     unmanaged: list(text),
   },
-  ["statusLost"],
+  ["unmirrored", "statusLost"],
 );
 
 /**

@@ -42,13 +42,14 @@ export function formatStatusReadme(records: readonly ResourceRecord[], summary: 
       `Written by Penstock, instance ${escapeMarkdown(summary.instance)}, for the branch ${escapeMarkdown(branch)}. Changes made here by hand are overwritten.`,
       `Newest applied commit: \`${summary.appliedCommit.replaceAll(/[^0-9a-zA-Z]/g, "")}\``,
       ...problemsSection(summary.problems),
+      ...listSection("Not mirrored", "Why some manifests do not show their status.", summary.unmirrored ?? []),
       ...resourcesSection(records),
-      ...jobsSection(
+      ...listSection(
         "Orphans",
         "Jobs of this instance that no resource speaks of. Penstock does not touch them.",
         summary.orphans,
       ),
-      ...jobsSection("Unmanaged jobs", "Jobs of others on the same clusters. Penstock does not touch them.", summary.unmanaged),
+      ...listSection("Unmanaged jobs", "Jobs of others on the same clusters. Penstock does not touch them.", summary.unmanaged),
     ].join("\n\n") + "\n"
   );
 }
@@ -79,7 +80,7 @@ function resourcesSection(records: readonly ResourceRecord[]): readonly string[]
   ];
 }
 
-function jobsSection(title: string, explanation: string, lines: readonly string[]): readonly string[] {
+function listSection(title: string, explanation: string, lines: readonly string[]): readonly string[] {
   if (lines.length === 0) return [];
   return [`## ${title}`, explanation, lines.map((line) => `- ${escapeMarkdown(line)}`).join("\n")];
 }

@@ -272,6 +272,8 @@ export interface Summary {
   readonly problems: readonly string[];
   /** Since when it is known that an earlier status branch was lost, until a commit with the trailer says that nothing is to be waited for. */
   readonly statusLost?: string;
+  /** With `status.target: inline`: why some manifests do not show their status. Absent when all do. */
+  readonly unmirrored?: readonly string[];
   /** Live Flink jobs with this instance's prefix that no record speaks of; never touched. */
   readonly orphans: readonly string[];
   /** Live Flink jobs of others, as of the last commit of the status; they alone are no reason for one. */

@@ -40,7 +40,7 @@ export interface BuildStatusInput {
   readonly desired: Desired;
   readonly observed: Observed;
   readonly decisions: Decisions;
-  readonly summary: Pick<Summary, "source" | "instance" | "statusLost">;
+  readonly summary: Pick<Summary, "source" | "instance" | "statusLost" | "unmirrored">;
   readonly now: number;
 }
 
@@ -129,6 +129,7 @@ function buildSummary(
   const isQuiet =
     !writes &&
     before?.manifestsDigest === manifestsDigest &&
+    isDeepStrictEqual(now.unmirrored, before.unmirrored) &&
     isDeepStrictEqual(orphans, before.orphans) &&
     isDeepStrictEqual(problems, before.problems);
   return isQuiet ? { ...now, appliedCommit: before.appliedCommit, unmanaged: before.unmanaged } : now;

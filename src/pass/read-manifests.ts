@@ -8,7 +8,6 @@ import {
   otherEntryProblem,
   parseManifests,
   type ManifestCache,
-  type ManifestFile,
   type OtherEntry,
   type ParsedFile,
 } from "../model/parse-manifests.ts";
@@ -17,7 +16,7 @@ import type { Snapshot } from "./snapshot.ts";
 
 /** What one tree declares. */
 export interface ManifestTree {
-  /** Changes when, and only when, something under the configured paths does. */
+  /** Changes when, and only when, something under the configured paths does, `status` blocks apart. */
   readonly digest: string;
   readonly parsed: ReturnType<typeof parseManifests>;
   readonly entries: ReadonlyMap<string, TreeFile>;
@@ -30,22 +29,24 @@ export interface ReadManifestsDeps {
 }
 
 /** A manifest is text for people; more than this in one file is something else. */
-const MAX_MANIFEST_BYTES = 1024 ** 2;
+export const MAX_MANIFEST_BYTES = 1024 ** 2;
 
 /** Reads and parses what lies under the configured paths of one tree. */
 export async function readManifestTree(files: readonly TreeFile[], deps: ReadManifestsDeps): Promise<ManifestTree> {
-  const matching = new Set(files.filter((file) => matchesPaths(file.path, deps.paths)));
-  const read: (ManifestFile | ParsedFile)[] = [];
+  const matching = files.filter((file) => matchesPaths(file.path, deps.paths));
+  const bareBlobs = new Map<TreeFile, string>();
+  const read: ParsedFile[] = [];
   const others: Problem[] = [];
   for (const file of matching) {
     const found = await readManifest(file, deps);
     if (typeof found === "string") others.push(otherEntryProblem(file.displayPath, found));
     else read.push(found);
+    bareBlobs.set(file, typeof found === "string" ? file.blob : found.bareBlob);
   }
   const parsed = parseManifests(read, deps.cache, others);
   const artifactPaths = new Set(parsed.manifests.map(pathOfArtifact));
-  const relevant = files.filter((file) => matching.has(file) || artifactPaths.has(file.path));
-  const digest = sha256Hex(relevant.map((file) => `${file.path}\0${file.blob}`).join("\n"));
+  const relevant = files.filter((file) => bareBlobs.has(file) || artifactPaths.has(file.path));
+  const digest = sha256Hex(relevant.map((file) => `${file.path}\0${bareBlobs.get(file) ?? file.blob}`).join("\n"));
   return { digest, parsed, entries: new Map(files.map((file) => [file.path, file])) };
 }
 
@@ -66,17 +67,14 @@ export function manifestsOf(
   };
 }
 
-/** The file, what it said when it was parsed before, or what stands there instead of one that could be read. */
-async function readManifest(
-  file: TreeFile,
-  { cache, readBlob }: ReadManifestsDeps,
-): Promise<ManifestFile | ParsedFile | OtherEntry> {
+/** What the file says, or what stands there instead of one that could be read. */
+async function readManifest(file: TreeFile, { cache, readBlob }: ReadManifestsDeps): Promise<ParsedFile | OtherEntry> {
   if (!file.readableName) return "unreadable-name";
   if (file.kind !== "file") return file.kind;
   const parsed = cache.find(file);
   if (parsed !== undefined) return parsed;
   const blob = await readBlob(file.blob, MAX_MANIFEST_BYTES);
-  return blob.kind === "too-large" ? "too-large" : { path: file.path, blob: file.blob, content: blob.content };
+  return blob.kind === "too-large" ? "too-large" : cache.parse({ path: file.path, blob: file.blob, content: blob.content });
 }
 
 function pathOfArtifact(manifest: Manifest): string | undefined {

@@ -5,6 +5,8 @@ import { oneLine } from "../common/text.ts";
 import type { CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
 import type { RemoteHead } from "../git/remote-branch.ts";
 import { parseTrailers } from "../git/commit.ts";
+import { GitCommitGoneError, GitObjectError, GitServerError, GitTooLargeError } from "../git/errors.ts";
+import { isMirrorCommit } from "../git/mirror-commit.ts";
 import type { StatusReader, StatusSnapshot } from "../git/status-reader.ts";
 import { ManifestCache } from "../model/parse-manifests.ts";
 import type { ResourceKey } from "../model/resource.ts";
@@ -14,6 +16,8 @@ import { manifestsOf, readManifestTree, type ManifestTree } from "./read-manifes
 import type { Snapshot, StatusView } from "./snapshot.ts";
 
 const MAX_MESSAGES = 100;
+/** So many mirrors of the status are looked through for the commit below them. */
+const MAX_MIRRORS = 100;
 const STATUS_FILE = /^[^/]+\/[^/]+\/(?:job|artifact|savepoint)\/[^/]+\.yaml$/;
 
 export type SnapshotRead =
@@ -23,6 +27,12 @@ export type SnapshotRead =
 interface ReadCommit {
   readonly commit: CommitSnapshot;
   readonly tree: ManifestTree;
+}
+
+/** The branch's head, and the commit that everything is decided by: the head itself, or what lies below our own mirrors of the status. */
+interface ReadHead {
+  readonly head: ReadCommit;
+  readonly below: ReadCommit;
 }
 
 /**
@@ -36,7 +46,7 @@ export class SnapshotReader {
   readonly #log: Log;
   readonly #cache = new ManifestCache();
   #head: RemoteHead | undefined;
-  #current: ReadCommit | undefined;
+  #current: ReadHead | undefined;
   #status: StatusView | undefined;
   #statusIsOld = true;
   #written: StatusSnapshot | undefined;
@@ -84,6 +94,16 @@ export class SnapshotReader {
     }
   }
 
+  /** This process pushed a mirror of the status: the branch stands there now, which is no news. The next `read` looks at it. */
+  wroteHead(oid: string): void {
+    this.#head = { kind: "at", oid };
+  }
+
+  /** Whether the branch is known to stand at this commit. */
+  isAt(oid: string): boolean {
+    return this.#head?.kind === "at" && this.#head.oid === oid;
+  }
+
   /** Somebody else wrote the status branch, or may have: the next `read` looks at it again. */
   expireStatus(): void {
     this.#statusIsOld = true;
@@ -105,8 +125,8 @@ export class SnapshotReader {
     this.#written = undefined;
     if (this.#head === undefined) await this.poll(signal);
     try {
-      if (this.#head?.kind === "at" && this.#current?.commit.oid !== this.#head.oid)
-        this.#current = await this.#readCommit(this.#head.oid, signal);
+      if (this.#head?.kind === "at" && this.#current?.head.commit.oid !== this.#head.oid)
+        this.#current = await this.#readHead(this.#head.oid, signal);
       if (this.#status === undefined || this.#statusIsOld) await this.#readStatus(signal);
     } catch (error) {
       signal.throwIfAborted();
@@ -117,6 +137,26 @@ export class SnapshotReader {
     if (current === undefined || status === undefined)
       return { kind: "unreadable", because: this.#trouble ?? "the repository was not read yet" };
     return { kind: "read", snapshot: await this.#build(current, status, signal) };
+  }
+
+  /**
+   * Mirrors of the status on top of a commit are looked through: they change nothing, so nothing may look changed by them, not even the
+   * line that a problem stands in.
+   */
+  async #readHead(oid: string, signal: AbortSignal): Promise<ReadHead> {
+    const head = await this.#readCommit(oid, signal);
+    try {
+      const foreign = await this.#manifests.findForeign(oid, isMirrorCommit, MAX_MIRRORS, signal);
+      if (foreign === oid) return { head, below: head };
+      const known = this.#current?.below;
+      return { head, below: known?.commit.oid === foreign ? known : await this.#readCommit(foreign, signal) };
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isAboutHistory(error)) throw error;
+      // The server does not give away what lies further back. The head says the same, at most in other lines.
+      this.#log.debug({ err: error, oid }, "cannot look below a mirror of the status");
+      return { head, below: head };
+    }
   }
 
   async #readCommit(oid: string, signal: AbortSignal): Promise<ReadCommit> {
@@ -142,14 +182,19 @@ export class SnapshotReader {
     this.#statusIsOld = false;
   }
 
-  async #build(current: ReadCommit, status: StatusView, signal: AbortSignal): Promise<Snapshot> {
-    const { commit, tree } = current;
+  async #build({ head, below }: ReadHead, status: StatusView, signal: AbortSignal): Promise<Snapshot> {
+    const { commit, tree } = below;
     const applied = status.summary?.appliedCommit;
     const messages =
       applied === commit.oid ? [] : await this.#manifests.readMessagesSince(applied, commit.oid, MAX_MESSAGES, signal);
     return {
       commit: commit.oid,
       ...manifestsOf(tree, commit.oid),
+      head: {
+        oid: head.commit.oid,
+        manifests: head.tree.parsed.manifests,
+        blobAt: (path) => head.tree.entries.get(path)?.blob,
+      },
       trailers: mergeTrailers(messages.map(({ message }) => message)),
       stale: this.#trouble,
       status,
@@ -193,6 +238,16 @@ export function buildStatusView(snapshot: StatusSnapshot, before?: StatusView): 
     summary: summary === undefined ? undefined : parseSummary(summary),
     rewrite: false,
   };
+}
+
+/** Asking again would not bring it. */
+function isAboutHistory(error: unknown): boolean {
+  return (
+    error instanceof GitCommitGoneError ||
+    error instanceof GitObjectError ||
+    error instanceof GitServerError ||
+    error instanceof GitTooLargeError
+  );
 }
 
 /** Whether the branch keeps a resource in it; other files are nobody's business. */

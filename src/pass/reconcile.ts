@@ -1,18 +1,25 @@
 import type { Log } from "../common/log.ts";
+import type { Config } from "../config/config.ts";
 import { hasEnded, type ClusterSeen } from "../flink/cluster-seen.ts";
+import type { Summary } from "../model/status.ts";
 import type { Actions } from "./apply.ts";
 import { buildStatus, type StatusUpdate } from "./build-status.ts";
 import { logPass } from "./explain.ts";
+import type { Mirror } from "./mirror.ts";
 import { observeAndDecide, type Decided, type DecideDeps } from "./observe-and-decide.ts";
 import type { Observed } from "./observed.ts";
+import { planMirror, type MirrorEdit } from "./plan-mirror.ts";
 import { publish, type Published, type PublishDeps } from "./publish.ts";
 import type { SnapshotReader } from "./read-snapshot.ts";
+import type { Snapshot } from "./snapshot.ts";
 
 export interface PassDeps extends DecideDeps {
   readonly log: Log;
   readonly reader: SnapshotReader;
   readonly actions: Actions;
   readonly publish: PublishDeps;
+  /** Undefined: the status is shown on its own branch alone. */
+  readonly mirror: Mirror | undefined;
 }
 
 /** What a pass hands to the next one, besides what it wrote: all of it may be lost with the process. */
@@ -33,6 +40,8 @@ export type Pass =
       readonly kind: "done";
       readonly update: StatusUpdate;
       readonly published: Published;
+      /** What the manifests on the branch do not show yet; nothing when they need not. */
+      readonly unmirrored: readonly MirrorEdit[];
       readonly memory: PassMemory;
     });
 
@@ -45,15 +54,32 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   const { observed } = decided;
   if (decided.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, decided.because);
   const { desired, decisions, now } = decided;
-  const update = buildStatus({ snapshot, desired, observed, decisions, summary: decided.summary, now });
+  const summary = { ...decided.summary, ...unmirroredBecause(deps, snapshot) };
+  const update = buildStatus({ snapshot, desired, observed, decisions, summary, now });
   deps.actions.prepare(decisions, observed); // downloads and uploads, which need no announcement
   const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
   if (mayApply(published, update)) deps.actions.apply(decisions, observed); // what was announced, and only that
   // What an outcome made of the status is only told once; until it is written, the outcome itself is still needed.
-  if (published.kind === "written" || published.kind === "nothing-to-write")
-    deps.actions.forgetAllBut(flinkJobIdsOf(update, observed));
-  const pass = { ...decided, kind: "done" as const, update, published };
+  if (isOnBranch(published)) deps.actions.forgetAllBut(flinkJobIdsOf(update, observed));
+  const unmirrored = deps.mirror === undefined ? [] : planMirror(mirrorInput(deps.config, snapshot, update));
+  if (isOnBranch(published)) deps.mirror?.start(unmirrored, snapshot.head); // the status branch is the truth and comes first
+  const pass = { ...decided, kind: "done" as const, update, published, unmirrored };
   return { ...pass, memory: remember(memory, pass, logPass(deps.log, memory.said, pass), now) };
+}
+
+/** A daemon that has not tried yet keeps what the one before it has found out. */
+function unmirroredBecause({ mirror }: PassDeps, { status }: Snapshot): Pick<Summary, "unmirrored"> {
+  const because = mirror === undefined ? [] : (mirror.trouble() ?? status.summary?.unmirrored ?? []);
+  return because.length === 0 ? {} : { unmirrored: because };
+}
+
+function mirrorInput(config: Config, { head }: Snapshot, { records }: StatusUpdate) {
+  return { manifests: head.manifests, records, zones: new Set(config.zones.keys()) };
+}
+
+/** The status branch says what this pass has found. */
+function isOnBranch({ kind }: Published): boolean {
+  return kind === "written" || kind === "nothing-to-write";
 }
 
 /** Announced by this pass, or by one before: then nothing new is announced, and what the branch says is enough. */

@@ -6,8 +6,10 @@ import type { PathEntry } from "./desired.ts";
 
 /** Everything that Git says at one moment: the manifests of one commit and the record of the status branch. */
 export interface Snapshot {
+  /** The newest commit that is not a mirror of the status. */
   readonly commit: string;
-  /** Changes when, and only when, something under the configured paths does. */
+  readonly head: BranchHead;
+  /** Changes when, and only when, something under the configured paths does, `status` blocks apart. */
   readonly manifestsDigest: string;
   readonly manifests: readonly Manifest[];
   /** Identities whose documents have problems. */
@@ -21,6 +23,15 @@ export interface Snapshot {
   /** Why the commit is not known to be the newest: the repository could not be read. */
   readonly stale: string | undefined;
   readonly status: StatusView;
+}
+
+/** Where the branch itself stands: at `commit`, or at a mirror of the status on top of it. */
+export interface BranchHead {
+  readonly oid: string;
+  /** With the `status` blocks that stand there; otherwise those of `commit`. */
+  readonly manifests: readonly Manifest[];
+  /** The blob of a file that lies there. */
+  readonly blobAt: (path: string) => string | undefined;
 }
 
 /** The status branch, as it was read or as this process last wrote it. */

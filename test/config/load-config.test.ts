@@ -60,7 +60,7 @@ describe("a loaded configuration", () => {
         maxBlobBytes: 20 * 1024 ** 2,
         maxPackBytes: 200 * 1024 ** 2,
       },
-      status: { branch: "penstock/status", author: { name: "Penstock", email: "penstock@localhost" } },
+      status: { branch: "penstock/status", target: "branch", author: { name: "Penstock", email: "penstock@localhost" } },
       zones: new Map([
         [
           "eu",

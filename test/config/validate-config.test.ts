@@ -124,7 +124,6 @@ artifacts: {allowPrivateNetworks: false}`,
       }),
     );
     expect(result.kind === "valid" && result.notices.map(formatProblem)).toEqual([
-      "penstock.yaml:5:10 status.target is accepted but not yet acted on: the status is written to the status branch alone",
       "penstock.yaml:7:12 previews.plans is accepted but not yet acted on: pull requests are not looked at",
       "penstock.yaml:8:10 server.port is accepted but not yet acted on: the daemon listens on no port",
     ]);

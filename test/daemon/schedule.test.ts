@@ -33,7 +33,7 @@ function aPass(published: Published, ...inputs: readonly PassInput[]): DonePass 
     status = pass.status;
     pass = runPass({ status, ...input });
   }
-  return { kind: "done", ...pass, published, memory: FIRST_MEMORY };
+  return { kind: "done", ...pass, published, unmirrored: [], memory: FIRST_MEMORY };
 }
 
 function listing(job: ListedJobOverrides = {}): PassInput {

@@ -495,6 +495,7 @@ export function aStatusView(overrides: Partial<StatusView> = {}): StatusView {
 export function aSnapshot(overrides: Partial<Snapshot> = {}): Snapshot {
   return {
     commit: COMMIT,
+    head: { oid: COMMIT, manifests: [], blobAt: () => undefined },
     manifestsDigest: "digest-1",
     manifests: [],
     broken: [],
