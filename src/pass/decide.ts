@@ -1,6 +1,7 @@
 import type { ArtifactsConfig, Config } from "../config/config.ts";
 import { hasEnded, isHealthy, type ClusterSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.ts";
+import { compareText } from "../common/problem.ts";
 import { countOf } from "../common/text.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { JobRecord, JobStatus } from "../model/status.ts";
@@ -52,18 +53,25 @@ export function decide(input: DecideInput): Decisions {
     seen: observed.artifacts,
   };
   let slots = freeSlots(desired.jobs, observed, input.now);
-  const finals = findFinalRequests({ desired, observed, view, slots, unreadable: input.deletionsHeld });
-  const jobs: JobDecision[] = [];
+  const finals = findFinalRequests({
+    desired,
+    observed,
+    view,
+    slots,
+    quotaOf: (job, instead) => quotaOf(job, instead, input),
+    unreadable: input.deletionsHeld,
+  });
+  const decided = new Map<ResourceKey, JobDecision>();
   const migrating = new Set(desired.jobs.filter(isMigrating).map((job) => job.id.zone));
   const announcedRpus = new Map<ResourceKey, number>();
-  for (const job of desired.jobs) {
+  for (const job of desired.jobs.toSorted(byAge)) {
     const others = withoutClaimOf(job, slots, input);
     const quota = quotaOf(job, announcedRpus, input);
     const context = { ...jobContext(job, view, others, finals, input), quota, mayMigrate: !migrating.has(job.id.zone) };
     const decision = decideJob(job, context);
     if (decision.kind === "announce") {
       if (decision.work.kind === "stop" && decision.work.operation.purpose === "migrate") migrating.add(job.id.zone);
-      if (decision.work.kind === "start") announcedRpus.set(job.key, decision.work.operation.rpus);
+      announcedRpus.set(job.key, rpusWanted(decision.work));
     }
     if (decision.kind === "announce") {
       const { zone } = job.id;
@@ -73,8 +81,9 @@ export function decide(input: DecideInput): Decisions {
         slotsTaken(decision.work, job.record?.status),
       );
     }
-    jobs.push(decision);
+    decided.set(job.key, decision);
   }
+  const jobs = desired.jobs.map(({ key }) => decided.get(key)!); // each one was decided in the loop
   const needed = artifactsNeeded(desired, observed);
   const inUse = new Set(
     desired.jobs.flatMap((job) =>
@@ -188,9 +197,23 @@ function claimOfListed(seen: JobSeen & { readonly kind: "listed" }, id: string, 
 
 /** What a step takes out of the free slots beyond what its Job holds already. */
 function slotsTaken(work: JobWork, status: JobStatus | undefined): number {
-  if (work.kind === "cancel") return 0;
-  const wanted = work.kind === "stop" ? (work.operation.next?.rpus ?? 0) : work.operation.rpus;
+  const wanted = rpusWanted(work);
   return work.kind === "start" ? wanted : Math.max(0, wanted - (status?.requestedRpus ?? 0));
+}
+
+function rpusWanted(work: JobWork): number {
+  if (work.kind === "cancel") return 0;
+  return work.kind === "stop" ? (work.operation.next?.rpus ?? 0) : work.operation.rpus;
+}
+
+/** Who runs before who waits, and who waits longer before who is newer: the newest get what is left of slots and quota. */
+function byAge(a: DesiredJob, b: DesiredJob): number {
+  return compareText(ageOf(a), ageOf(b));
+}
+
+function ageOf({ record }: DesiredJob): string {
+  if (record?.status.flinkJobId !== undefined || record?.status.operation !== undefined) return "";
+  return record?.status.history[0]?.when ?? "new";
 }
 
 function jobContext(

@@ -4,6 +4,7 @@ import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { Finalized } from "../model/status.ts";
 import { artifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
+import { overQuota, type Quota } from "./job-context.ts";
 import type { Observed } from "./observed.ts";
 import { place, takeSlots, type SlotLedger } from "./place.ts";
 
@@ -20,6 +21,8 @@ export interface FinalsInput {
   readonly observed: Observed;
   readonly view: ArtifactsInView;
   readonly slots: SlotLedger;
+  /** What the project of a Job may still take, where some Jobs are to have other rpus than they have. */
+  readonly quotaOf: (job: DesiredJob, instead: ReadonlyMap<ResourceKey, number>) => Quota | undefined;
   /** A document whose identity cannot be read. */
   readonly unreadable: string | undefined;
 }
@@ -120,13 +123,14 @@ function namesUndeclared(job: DesiredJob, savepoints: readonly DesiredSavepoint[
 function whyWaitersCannotStart(
   savepoint: DesiredSavepoint,
   jobKey: ResourceKey,
-  { desired, observed, view, slots }: FinalsInput,
+  { desired, observed, view, slots, quotaOf }: FinalsInput,
 ): string | undefined {
   const own = desired.jobs.find(({ key }) => key === jobKey)?.record;
   let ledger = slots;
   if (own?.status.cluster !== undefined && own.status.requestedRpus !== undefined) {
     ledger = takeSlots(ledger, { zone: own.id.zone, name: own.status.cluster.name }, -own.status.requestedRpus);
   }
+  const rpus = new Map<ResourceKey, number>([[jobKey, 0]]);
   for (const job of desired.jobs) {
     if (job.declared.kind !== "declared" || !isToStart(job)) continue;
     if (
@@ -135,8 +139,12 @@ function whyWaitersCannotStart(
       job.id.project !== savepoint.id.project
     )
       continue;
-    const { spec } = job.declared.manifest;
+    const { spec, annotations } = job.declared.manifest;
     if (spec.rpus === 0) return `Job ${job.id.name} waits for it and has 0 rpus`;
+    if (annotations["penstock/paused"] === "true") return `Job ${job.id.name} waits for it and is paused`;
+    const tooMany = overQuota({ quota: quotaOf(job, rpus) }, job, spec.rpus);
+    if (tooMany !== undefined) return `Job ${job.id.name} could not start from it: ${tooMany}`;
+    rpus.set(job.key, spec.rpus);
     const artifact = artifactForJob(spec, siblingKey(job.id, "Artifact", spec.artifact), view);
     if (artifact.kind === "not-ready") return `Job ${job.id.name} could not start from it: ${artifact.because}`;
     const placement = place({ zone: job.id.zone, flinkVersion: spec.flinkVersion, slots: spec.rpus }, observed.clusters, ledger);

@@ -61,7 +61,7 @@ export interface Quota {
 }
 
 /** Why the project cannot take so many rpus; undefined when it can. */
-export function overQuota({ quota }: JobContext, job: DesiredJob, rpus: number): string | undefined {
+export function overQuota({ quota }: Pick<JobContext, "quota">, job: Pick<DesiredJob, "id">, rpus: number): string | undefined {
   if (quota === undefined || quota.usedRpus + rpus <= quota.maxRpus) return undefined;
   return `project ${job.id.project} may have ${quota.maxRpus} rpus in zone ${job.id.zone}: ${quota.usedRpus} are taken, and it asks for ${rpus}`;
 }

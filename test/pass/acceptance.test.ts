@@ -108,14 +108,13 @@ describe("acceptanceOfJob", () => {
 
     it("refuses what is not the spec in its id", () => {
       expect(isSpecOf(adopted)).toBe(false);
-      expect(acceptanceOfJob(aDesiredJob({ manifest: {}, record: adopted }), LEFT)).toEqual(
-        refused(
-          "SpecChanged",
-          expect.stringMatching(
-            /^the declared spec is not the one that the job runs with, and the accepted one was lost with the status branch; put it back; .*name: orders-v2/,
-          ),
+      expect(acceptanceOfJob(aDesiredJob({ manifest: {}, record: adopted }), LEFT)).toMatchObject({
+        status: "False",
+        reason: "SpecChanged",
+        message: expect.stringMatching(
+          /^the declared spec is not the one that the job runs with, and the accepted one was lost with the status branch; put it back; .*name: orders-v2/,
         ),
-      );
+      });
     });
 
     it("accepts the spec in its id when it is declared again", () => {

@@ -50,6 +50,17 @@ function started(name: string, rpus = 2): DesiredJob {
   return aDesiredJob({ id: { name }, manifest: { spec: { rpus } }, record: aStartedRecord({ id: { name }, spec: { rpus } }) });
 }
 
+/** Since then it waits. */
+function waitingSince(name: string, when: string, rpus: number): DesiredJob {
+  const status = { history: [{ when, from: "", to: "Pending", because: "" }] };
+  return aDesiredJob({ id: { name }, manifest: { spec: { rpus } }, record: aRecord({ id: { name }, spec: { rpus }, status }) });
+}
+
+/** From 2 rpus to 3. */
+function growing(name: string): DesiredJob {
+  return aDesiredJob({ id: { name }, manifest: { spec: { rpus: 3 } }, record: aStartedRecord({ id: { name } }) });
+}
+
 function startedWith(more: DesiredJobOverrides): DesiredJob {
   return aDesiredJob({ id: { name: "a" }, record: aStartedRecord({ id: { name: "a" } }), ...more });
 }
@@ -85,6 +96,31 @@ describe("decide", () => {
       block: { condition: "Placed", reason: "NotEnoughSlots" },
     });
     expect(decisions.slots.get("local/main")).toBe(0);
+  });
+
+  it("gives what is left to who has waited longest, and to the newest last", () => {
+    const jobs = [
+      jobOf("a", 5),
+      waitingSince("b", "2026-11-22T11:00:00Z", 5),
+      waitingSince("c", "2026-11-22T10:00:00Z", 2),
+      started("d", 1),
+    ];
+    const decisions = decide(aDecideInput({ desired: desiredOf(jobs) }));
+    expect(decisions.jobs.map(({ id, kind }) => `${id.name} ${kind}`)).toEqual(["a wait", "b announce", "c announce", "d leave"]);
+  });
+
+  it("counts what was decided in the same pass against the quota of a project, also a rescale", () => {
+    const live = ["a", "b"].map((name) => aListedJob({ flinkJobId: idOf(name) }));
+    const zones = new Map([["local", { name: "local", clusters: [], projects: new Map([["default", { maxRpus: 5 }]]) }]]);
+    const input = aDecideInput({
+      desired: desiredOf([growing("a"), growing("b")]),
+      observed: anObserved({ clusters: [aReachableCluster({ jobs: live })] }),
+    });
+    const decisions = decide({ ...input, config: { ...input.config, zones } });
+    expect(decisions.jobs).toMatchObject([
+      { kind: "announce" },
+      { kind: "leave", because: expect.stringContaining("3 are taken, and it asks for 3"), block: { reason: "QuotaExceeded" } },
+    ]);
   });
 
   it("spreads starts over clusters as their slots go", () => {

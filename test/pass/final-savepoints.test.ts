@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { SavepointManifest } from "../../src/model/manifest.ts";
 import type { JobStatus } from "../../src/model/status.ts";
 import type { Desired, DesiredJob } from "../../src/pass/desired.ts";
-import { findFinalRequests, initialStateOf, whyNotBack } from "../../src/pass/final-savepoints.ts";
+import { findFinalRequests, initialStateOf, whyNotBack, type FinalsInput } from "../../src/pass/final-savepoints.ts";
 import {
   aDesiredArtifact,
   aDesiredJob,
@@ -23,12 +23,27 @@ function waiter(savepoint = "final", rpus = 2, more: Partial<DesiredJobOverrides
 }
 
 /** What is asked of `orders`, with these Jobs beside it and so many free slots. */
-function ask(jobs: readonly DesiredJob[], more: Partial<Desired> = {}, free = 8, unreadable?: string) {
+function ask(
+  jobs: readonly DesiredJob[],
+  more: Partial<Desired> = {},
+  free = 8,
+  unreadable?: string,
+  quota: FinalsInput["quotaOf"] = () => undefined,
+) {
   const desired: Desired = { jobs: [old, ...jobs], artifacts: [aDesiredArtifact()], savepoints: [aDesiredSavepoint()], ...more };
   const observed = anObserved();
   const view = { desired: new Map(desired.artifacts.map((artifact) => [artifact.key, artifact])), seen: observed.artifacts };
-  return findFinalRequests({ desired, observed, view, slots: new Map([["local/main", free]]), unreadable }).get(old.key);
+  return findFinalRequests({ desired, observed, view, slots: new Map([["local/main", free]]), quotaOf: quota, unreadable }).get(
+    old.key,
+  );
 }
+
+/** 6 rpus, of which `orders` and another Job have 2 and 1. */
+const quotaOf: FinalsInput["quotaOf"] = (_, instead) => {
+  let usedRpus = 1 + (instead.has(old.key) ? 0 : 2);
+  for (const rpus of instead.values()) usedRpus += rpus;
+  return { maxRpus: 6, usedRpus };
+};
 
 describe("what a Final Savepoint asks of its Job", () => {
   it("is to stop when nobody waits for it, or all who do could start", () => {
@@ -61,6 +76,18 @@ describe("what a Final Savepoint asks of its Job", () => {
     ],
     ["who waits for it has no rpus", [waiter("final", 0)], {}, undefined, "Job orders-v2 waits for it and has 0 rpus"],
     [
+      "who waits for it is paused",
+      [
+        aDesiredJob({
+          id: { name: "orders-v2" },
+          manifest: { spec: from("final"), annotations: { "penstock/paused": "true" } },
+        }),
+      ],
+      {},
+      undefined,
+      "Job orders-v2 waits for it and is paused",
+    ],
+    [
       "who waits for it has no Artifact",
       [waiter()],
       { artifacts: [] },
@@ -69,6 +96,14 @@ describe("what a Final Savepoint asks of its Job", () => {
     ],
   ] as const)("is held when %s", (_, jobs, more, unreadable, held) => {
     expect(ask(jobs, more, 8, unreadable)?.held).toBe(held);
+  });
+
+  it("is held when those who wait for it have no quota, which its own Job's rpus count for", () => {
+    const v3 = aDesiredJob({ id: { name: "orders-v3" }, manifest: { spec: from("final", 2) } });
+    expect(ask([waiter("final", 3), v3], {}, 8, undefined, quotaOf)?.held).toBeUndefined();
+    expect(ask([waiter("final", 4), v3], {}, 8, undefined, quotaOf)?.held).toBe(
+      "Job orders-v3 could not start from it: project default may have 6 rpus in zone local: 5 are taken, and it asks for 2",
+    );
   });
 
   it("is to stop again when its Job has run on since it was Ready", () => {

@@ -92,6 +92,39 @@ describe.concurrent("a Savepoint", () => {
   });
 });
 
+describe.concurrent("a Savepoint whose manifest goes while it is being taken", () => {
+  it.each([
+    ["Retain", 0],
+    ["Delete", 1],
+  ])("comes to its end first, and then %s says what becomes of it", async (deletionPolicy, disposals) => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _ = world;
+    world.flink.holdSavepoints();
+    const spec = `{type: OnDemand, jobRef: {name: orders}, deletionPolicy: ${deletionPolicy}}`;
+    await world.push({ "demand.yaml": aSavepoint("demand", spec) });
+    await untilSavepoint(world, daemon, "demand", "InProgress");
+    await daemon.untilApplied(await world.push({ "demand.yaml": null }));
+    expect((await world.status("local/default/savepoint/demand.yaml"))?.status.phase).toBe("InProgress");
+    world.flink.releaseSavepoints();
+    await daemon.until("it is forgotten", ({ update }) => ![...update.records.values()].some(({ kind }) => kind === "Savepoint"));
+    await daemon.untilAtRest();
+    expect(world.flink.countCalls(/^POST \/savepoint-disposal$/)).toBe(disposals);
+    expect(world.flink.job(flinkJobId).state).toBe("RUNNING");
+  });
+
+  it("of a Job that it is stopping brings that Job back from it", async () => {
+    const { world, daemon } = await aRunningWorld();
+    await using _ = world;
+    world.flink.holdSavepoints();
+    await world.push({ "final.yaml": FINAL });
+    await daemon.untilJob("orders", ({ operation }) => operation?.kind === "stop");
+    await daemon.untilApplied(await world.push({ "final.yaml": null }));
+    world.flink.releaseSavepoints();
+    const back = await daemon.untilJob("orders", (now) => isRunning(now) && now.run === 2);
+    expect(back.startedFrom?.kind).toBe("Savepoint");
+  });
+});
+
 describe.concurrent("an upgrade in one commit", () => {
   it.each([
     ["with the new Job first and the old manifest kept", { "a-new.yaml": aNext() + FINAL }, false],

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { JobStatus } from "../../src/model/status.ts";
+import { runFailure } from "../support/fake-flink-cluster.ts";
 import { aFinalSavepoint, aJob, anArtifact, aRunningJob } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
-import { createWorld, has, isRunning, type World } from "./world.ts";
+import { createWorld, has, isRunning, RUN, type World } from "./world.ts";
 
 const FINAL = aFinalSavepoint("orders");
 const NEXT = aJob("orders-v2", { artifact: "orders", spec: "  initialStateRef: {name: orders-final}\n" });
@@ -80,6 +81,23 @@ describe.concurrent("an upgrade that goes back and forth", () => {
     const back = await daemon.untilJob("orders", isRunning);
     expect(back).toMatchObject({ run: 2, startedFrom: next.startedFrom });
     expect(running(world).flinkJobId).toBe(back.flinkJobId);
+  });
+
+  it("whose new Job cannot start from that state says why, and its revert brings the old Job back from it", async () => {
+    const { world, daemon, first } = await aRunningWorld();
+    await using _ = world;
+    const why = "There is no operator for the state counter";
+    world.flink.inject(RUN, { kind: "answer", answer: runFailure("other", why) });
+    await world.push(UPGRADE);
+    await daemon.untilJob("orders-v2", ({ conditions }) =>
+      conditions.some(({ type, status, message }) => type === "Started" && status === "False" && message.includes(why)),
+    );
+    const old = await daemon.untilJob("orders", ({ finalized }) => finalized !== undefined);
+    world.flink.clearFaults();
+    await world.push(REVERT);
+    const back = await daemon.untilJob("orders", (now) => isRunning(now) && now.run === 2);
+    expect(back.startedFrom?.uri).toBe(old.finalized?.uri);
+    expect(back.startedFrom?.uri).toContain(`/${first.flinkJobId}/`);
   });
 
   it("that is deleted whole by mistake comes back as it was: the new Job with its own state, the old one down", async () => {
