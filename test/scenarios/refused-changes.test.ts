@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { aJob, aRunningJob, anArtifact, type JobText } from "./manifests.ts";
-import { conditionOf, createWorld, has, isRunning, WRITES, type World } from "./world.ts";
+import { conditionOf, createWorld, has, isRunning, STATUS_BRANCH, WRITES, type World } from "./world.ts";
 
 const ORIGINAL: JobText = { configuration: { "execution.checkpointing.interval": "30s" } };
 
@@ -62,6 +62,28 @@ describe.concurrent("a change of a Job that was started", () => {
     await daemon.untilAtRest();
     expect(world.flink.job(flinkJobId).state).toBe("FINISHED");
     expect(conditionOf(await world.job("orders"), "Accepted")?.reason).toBe("SpecAccepted");
+  });
+
+  it("stays refused after a restart, and after the status branch was lost, then without the names of its fields", async () => {
+    const { world, daemon, writes } = await aWorldWithOrders();
+    await using _ = world;
+    const changed = { "orders.yaml": anArtifact("orders") + aJob("orders", { ...ORIGINAL, mainArgs: ["--rate", "7"] }) };
+    await world.push(changed);
+    await daemon.untilJob("orders", has("Accepted", "SpecChanged"));
+    await daemon.stop();
+    const second = world.startDaemon();
+    await second.untilAtRest();
+    const message = conditionOf(await world.job("orders"), "Accepted")?.message;
+    expect(message).toContain("spec.artifactRef.jarOptions.mainArgs was not set");
+    await second.stop();
+    await world.git.deleteBranch("jobs", STATUS_BRANCH);
+    const third = world.startDaemon();
+    await third.untilJob("orders", has("Accepted", "SpecChanged"));
+    const adopted = conditionOf(await world.job("orders"), "Accepted")?.message;
+    expect(adopted).toContain("the accepted one was lost with the status branch; put it back; for what is different");
+    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", ORIGINAL) });
+    await third.untilJob("orders", has("Accepted", "SpecAccepted"));
+    expect(world.flink.countCalls(WRITES)).toBe(writes);
   });
 
   it("that only writes a value differently is none", async () => {
