@@ -7,12 +7,14 @@ const FOLDERS = "common config model git flink artifacts pass forge preview serv
 
 /** The files that touch the world outside of the process, and what they touch. A new one is added on purpose, or not at all. */
 const EDGES: Readonly<Record<string, readonly string[]>> = {
+  "artifacts/at-hand.ts": ["disk"],
   "artifacts/cache.ts": ["disk"],
   "artifacts/http-get.ts": ["network"],
   "artifacts/incoming-file.ts": ["disk"],
   "artifacts/jar-file.ts": ["disk"],
   "artifacts/with-launcher.ts": ["disk"],
   "artifacts/zip-directory.ts": ["disk"],
+  "cli/folder-tree.ts": ["disk"],
   "cli/manifest-folder.ts": ["disk"],
   "cli/validate.ts": ["disk"],
   "common/clock.ts": ["clock"],

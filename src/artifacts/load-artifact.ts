@@ -103,7 +103,7 @@ async function inspectOrRefuse(path: string, source: ArtifactSource): Promise<Ja
 }
 
 /** Under which name the cache notes the digest: only what cannot change its content. Other repositories may hold other releases. */
-function noteOf({ source, blob }: ArtifactRequest, { maven }: LoadDeps): string | undefined {
+export function noteOf({ source, blob }: ArtifactRequest, { maven }: Pick<LoadDeps, "maven">): string | undefined {
   switch (source.kind) {
     case "path":
       return blob === undefined ? undefined : `blob:${blob.oid}`;

@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from "commander";
 import { messageOf } from "../common/errors.ts";
 import type { ExitStatus, Io } from "./io.ts";
 import { printLine } from "./io.ts";
+import { plan, type PlanOptions } from "./plan.ts";
 import { run, type RunOptions } from "./run.ts";
 import { status, type StatusOptions } from "./status.ts";
 import { validate, type ValidateOptions } from "./validate.ts";
@@ -54,6 +55,21 @@ function buildProgram(io: Io, finish: (result: ExitStatus) => void): Command {
     .action(async (paths: string[], options: ValidateOptions) => finish(await validate(io, paths, options)));
 
   program
+    .command("plan")
+    .description(
+      "Says what `run` would do now, and changes nothing: for each resource why, slots, state, interruption, problems.",
+    )
+    .addOption(configOption())
+    .option("--dir <folder>", "plan this folder in place of the branch's head; it stands for the repository's root")
+    .option("--ref <ref>", "plan another branch of the repository, or a full ref such as refs/pull/7/head")
+    .addOption(outputOption(["text", "json", "markdown"]))
+    .addHelpText(
+      "after",
+      "\nExit status: 0 nothing to do; 1 changes, refusals or held deletions; 2 problems in the planned tree, or trouble.",
+    )
+    .action(async (options: PlanOptions) => finish(await plan(io, options)));
+
+  program
     .command("status")
     .description("Shows the status branch: every resource, or one in detail.")
     .argument("[name]", "a resource's name, or project/name")
@@ -69,6 +85,6 @@ function configOption(): Option {
   return new Option("--config <file>", "the daemon's configuration, see config/penstock.yaml").makeOptionMandatory();
 }
 
-function outputOption(): Option {
-  return new Option("--output <form>", "for people or for programs").choices(["text", "json"]).default("text");
+function outputOption(forms: readonly string[] = ["text", "json"]): Option {
+  return new Option("--output <form>", "for people or for programs").choices(forms).default("text");
 }

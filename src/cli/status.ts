@@ -3,7 +3,7 @@ import { messageOf } from "../common/errors.ts";
 import { createLog } from "../common/log.ts";
 import { formatDuration } from "../common/units.ts";
 import type { Config } from "../config/config.ts";
-import { openRepository } from "../daemon/assemble.ts";
+import { openForReading } from "../daemon/open-reading.ts";
 import { findCondition, isTrouble } from "../model/conditions.ts";
 import { displayName } from "../model/resource.ts";
 import { stateLabel } from "../model/state-label.ts";
@@ -64,11 +64,8 @@ export async function status(io: Io, name: string | undefined, options: StatusOp
 }
 
 async function readStatus(config: Config, io: Io): Promise<StatusRead> {
-  const repository = openRepository(
-    config,
-    io.clock,
-    createLog({ level: "warn", people: io.stderr.isTTY === true, stream: io.stderr }),
-  );
+  const log = createLog({ level: "warn", people: io.stderr.isTTY === true, stream: io.stderr });
+  const repository = openForReading(config, { clock: io.clock, log });
   try {
     const [snapshot, head] = await Promise.all([repository.statusBranch.read(io.stop), repository.manifests.readHead(io.stop)]);
     return {

@@ -1,5 +1,4 @@
 import { ArtifactStore } from "../artifacts/artifact-store.ts";
-import type { BlobRef } from "../artifacts/path-source.ts";
 import type { Clock } from "../common/clock.ts";
 import { createDispatcher } from "../common/http.ts";
 import type { Log } from "../common/log.ts";
@@ -7,15 +6,14 @@ import type { Config } from "../config/config.ts";
 import { Cluster } from "../flink/cluster.ts";
 import { FlinkClient } from "../flink/flink-client.ts";
 import { S3Folders } from "../flink/s3-folders.ts";
-import { GitObjectError } from "../git/errors.ts";
 import { GitTransport } from "../git/http-transport.ts";
 import { ManifestBranch } from "../git/manifest-branch.ts";
-import type { BlobContent, ManifestRepository } from "../git/manifest-repository.ts";
 import { StatusBranch } from "../git/status-branch.ts";
 import { Actions } from "../pass/apply.ts";
 import { Mirror } from "../pass/mirror.ts";
 import type { PassDeps } from "../pass/reconcile.ts";
 import { SnapshotReader } from "../pass/read-snapshot.ts";
+import { readBlobOf } from "./read-blob.ts";
 
 export interface Assembly {
   readonly deps: PassDeps;
@@ -87,34 +85,18 @@ function openClusters(
   };
 }
 
-export interface OpenRepository {
+interface OpenRepository {
   readonly manifests: ManifestBranch;
   readonly statusBranch: StatusBranch;
   close(): Promise<void>;
 }
 
 /** Both branches of the repository over one transport. Nothing is called yet. */
-export function openRepository(config: Pick<Config, "repository" | "status" | "proxy">, clock: Clock, log: Log): OpenRepository {
+function openRepository(config: Pick<Config, "repository" | "status" | "proxy">, clock: Clock, log: Log): OpenRepository {
   const transport = new GitTransport({ ...config.repository, proxy: config.proxy }, clock);
   return {
     manifests: new ManifestBranch({ transport, branch: config.repository.branch }, { log }),
     statusBranch: new StatusBranch({ transport, branch: config.status.branch }, { log }),
     close: async () => transport.close(),
   };
-}
-
-/** The bytes of a recorded commit: one that is not here any more, after a restart or a change of the store, is fetched again by its id. */
-async function readBlobOf(
-  manifests: ManifestRepository,
-  blob: BlobRef,
-  maxBytes: number,
-  signal: AbortSignal,
-): Promise<BlobContent> {
-  try {
-    return await manifests.readBlob(blob.oid, maxBytes, signal);
-  } catch (error) {
-    if (!(error instanceof GitObjectError)) throw error;
-    await manifests.readCommit(blob.commit, signal);
-    return manifests.readBlob(blob.oid, maxBytes, signal);
-  }
 }

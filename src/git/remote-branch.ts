@@ -14,7 +14,7 @@ export type RemoteHead =
  * a second look at the whole list in version 1, so "missing" never comes from a filter, a cache or a list that was cut.
  */
 export async function readRemoteBranch(transport: GitTransport, branch: string, signal: AbortSignal): Promise<RemoteHead> {
-  const wanted = `refs/heads/${branch}`;
+  const wanted = fullRef(branch);
   // The prefix refs/heads/main also gives refs/heads/main2.
   const first = await listRefs(transport, wanted, signal);
   const found = first.find(({ ref }) => ref === wanted);
@@ -24,6 +24,11 @@ export async function readRemoteBranch(transport: GitTransport, branch: string, 
   if (appeared !== undefined) return { kind: "at", oid: appeared.oid };
   if (all.length === 0) return { kind: "empty" };
   return { kind: "branch-missing", otherBranches: all.filter(({ ref }) => ref.startsWith("refs/heads/")).length };
+}
+
+/** A branch by its short name, anything else by its full one: `refs/pull/7/head`. Git takes no branch for one whose name begins with `refs/`. */
+export function fullRef(name: string): string {
+  return name.startsWith("refs/") ? name : `refs/heads/${name}`;
 }
 
 interface Ref {

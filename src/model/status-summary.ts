@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import { escapeMarkdown } from "../common/markdown.ts";
 import { compareText } from "../common/problem.ts";
 import { compileSchema } from "../common/schema-problems.ts";
 import { countOf, oneLine } from "../common/text.ts";
@@ -95,12 +96,4 @@ function troubleOf({ status }: ResourceRecord): string {
 
 function sorted(records: readonly ResourceRecord[]): readonly ResourceRecord[] {
   return records.toSorted((a, b) => compareText(resourceKey(a.id), resourceKey(b.id)));
-}
-
-/** Text that shows as it is, in a table cell as well. */
-function escapeMarkdown(text: string): string {
-  return oneLine(text, 1000)
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(/[\\`*_{}[\]()#+!|~>]/g, (character) => `\\${character}`);
 }

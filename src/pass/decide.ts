@@ -294,7 +294,8 @@ function quotaOf(
   return { maxRpus, usedRpus };
 }
 
-function rpusOf(status: JobStatus | undefined): number {
+/** What a Job has, or is about to have, of its project's quota. */
+export function rpusOf(status: JobStatus | undefined): number {
   if (status === undefined || status.deleted !== undefined || status.finalized !== undefined || status.suspended === true)
     return 0;
   if (status.flinkJobState === "Finished") return 0;

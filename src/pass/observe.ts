@@ -17,6 +17,8 @@ export interface ObserveDeps {
   readonly actions: Pick<Actions, "see" | "seeSteps">;
   readonly instance: string;
   readonly limits: { readonly maxBytes: number; readonly maxBlobBytes: number };
+  /** How long to wait for one cluster; a second when not given. */
+  readonly patienceMs?: number;
 }
 
 /** What is to be looked for besides what the Jobs themselves need. */
@@ -45,9 +47,10 @@ export async function observe(
 ): Promise<Observed> {
   const submissions = new Map(deps.actions.see());
   const steps = new Map(deps.actions.seeSteps());
+  const patienceMs = deps.patienceMs ?? PATIENCE_MS;
   const clusters = await Promise.all(
     deps.clusters.map(async (cluster) =>
-      cluster.look(lookRequest(cluster, desired, last, deps.instance, wishes), PATIENCE_MS, signal),
+      cluster.look(lookRequest(cluster, desired, last, deps.instance, wishes), patienceMs, signal),
     ),
   );
   return { clusters, artifacts: seeArtifacts(deps, desired), submissions, steps };

@@ -8,7 +8,7 @@ describe("penstock", () => {
     const { status, stdout, stderr } = await penstock(["--help"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).toMatch(/^Usage: penstock \[options\] \[command\]\n\nGitOps for Apache Flink without Kubernetes/);
-    for (const command of ["run", "validate", "status"]) expect(stdout).toMatch(new RegExp(`^ {2}${command} `, "m"));
+    for (const command of ["run", "validate", "plan", "status"]) expect(stdout).toMatch(new RegExp(`^ {2}${command} `, "m"));
   });
 
   it.each([
@@ -18,6 +18,11 @@ describe("penstock", () => {
       "0 all is well; 1 with --once, a problem, a refusal or an unhealthy Job remains; 2 wrong use",
     ],
     ["validate", ["[paths...]", "--watch", "--output <form>"], "Exit status: 0 no problems; 1 problems; 2 trouble."],
+    [
+      "plan",
+      ["--config <file>", "--dir <folder>", "--ref <ref>", "--output <form>"],
+      "0 nothing to do; 1 changes, refusals or held deletions; 2 problems in the planned tree, or trouble.",
+    ],
     [
       "status",
       ["[name]", "--config <file>", "--output <form>"],

@@ -1,5 +1,6 @@
 import { manifestsSchema } from "../../src/model/manifest-schema.ts";
 import { optionsReference } from "../../src/model/options.ts";
+import { PLAN_SCHEMA } from "../../src/preview/plan-schema.ts";
 import { configJsonSchema, configReference } from "./config-documents.ts";
 
 /** A file of the repository that is written from the sources and never by hand. */
@@ -15,4 +16,5 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
   { path: "config/manifests.schema.json", content: () => `${JSON.stringify(manifestsSchema(), undefined, 2)}\n` },
   { path: "config/options.md", content: optionsReference },
   { path: "config/penstock.schema.json", content: configJsonSchema },
+  { path: "config/plan.schema.json", content: () => `${JSON.stringify(PLAN_SCHEMA, undefined, 2)}\n` },
 ];
