@@ -113,7 +113,7 @@ describe.concurrent("a deletion that may be a slip is held", () => {
     await daemon.untilJob("job-0", has("Deleted", "LooksLikeRename"));
     await daemon.untilJob("job-0-v2", has("Started", "LooksLikeRename"));
     expect(conditionOf(await world.job("job-0-v2"), "Started")?.message).toContain(
-      "give job-0-v2 spec.initialStateRef {name: job-0-final}",
+      "give job-0-v2 spec.initialStateRef: {name: job-0-final}",
     );
     await daemon.untilAtRest();
     expect(world.flink.countCalls(WRITES)).toBe(writes);
