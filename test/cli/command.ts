@@ -24,6 +24,8 @@ export interface RunningCommand {
   readonly stdout: () => string;
   /** When the outputs together hold this text. */
   until(text: string): Promise<void>;
+  /** When it ends by itself. */
+  readonly ended: Promise<CommandResult>;
   /** As Ctrl-C does. */
   stop(): Promise<CommandResult>;
 }
@@ -38,6 +40,7 @@ export function startPenstock(args: readonly string[], options: CommandOptions =
   return {
     stdout: command.stdout,
     until: command.until,
+    ended: command.ended,
     async stop() {
       command.abort.abort();
       return command.ended;

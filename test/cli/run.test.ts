@@ -58,9 +58,12 @@ describe.concurrent("penstock run --once", () => {
     await using world = await createWorld();
     world.flink.holdDeployments();
     await world.push(await aRunningJob("orders"));
-    const { status, stdout } = await runOnce(world, "--timeout", "2s");
+    const daemon = startPenstock(["run", "--config", world.configFile, "--once"], { clock: world.clock });
+    await daemon.until("Pending → Ready");
+    world.clock.pass(10 * 60_000);
+    const { status, stdout } = await daemon.ended;
     expect(status).toBe(1);
-    expect(stdout).toMatch(/^not at rest after 2s\nJob default\/orders: .*\n1 job, 0 healthy; 2 to look after\n$/);
+    expect(stdout).toMatch(/^not at rest after 10m\nJob default\/orders: .*\n1 job, 0 healthy; 2 to look after\n$/);
   });
 
   it.each([
