@@ -1,4 +1,5 @@
 import type { JsonSchema } from "../common/schema-problems.ts";
+import { optionsSchema } from "./options-reference.ts";
 import { API_VERSION, KINDS, type Kind } from "./resource.ts";
 
 /** The largest parallelism that Flink allows. */
@@ -211,9 +212,16 @@ export function manifestsSchema(): JsonSchema {
     properties: { kind: { description: `With apiVersion ${API_VERSION}: ${KINDS.join(", ")}.` } },
     allOf: [
       schemaIf(undefined, { properties: { kind: { enum: KINDS } } }),
-      ...KINDS.map((kind) => schemaIf(kind, manifestSchema(kind))),
+      ...KINDS.map((kind) => schemaIf(kind, kind === "Job" ? jobSchemaForEditors() : manifestSchema(kind))),
     ],
   };
+}
+
+/** With each option by its name: the daemon has better words for a wrong one, editors need them for completion. */
+function jobSchemaForEditors(): JsonSchema {
+  const properties = { ...(JOB_SPEC["properties"] as JsonSchema), configuration: optionsSchema() };
+  const schema = manifestSchema("Job");
+  return { ...schema, properties: { ...(schema["properties"] as JsonSchema), spec: { ...JOB_SPEC, properties } } };
 }
 
 function schemaIf(kind: Kind | undefined, consequence: JsonSchema): JsonSchema {

@@ -1,15 +1,25 @@
 import { listOf } from "../common/text.ts";
+import type { FlinkVersion } from "./manifest.ts";
+import { formatListText, formatMapText, parseListText, parseMapText } from "./option-text.ts";
 
 /** How a Flink option is written. The syntax is Flink's own; ISO durations are accepted as well. */
 export type OptionType =
   | { readonly kind: "duration"; readonly minimumMs?: number }
   | { readonly kind: "memory" }
   | { readonly kind: "boolean" }
-  | { readonly kind: "integer"; readonly minimum?: number; readonly maximum?: number }
+  /** `unit` is what it counts, where that is a measure: bytes, milliseconds. */
+  | { readonly kind: "integer"; readonly minimum?: number; readonly maximum?: number; readonly unit?: string }
   | { readonly kind: "number"; readonly minimum?: number; readonly maximum?: number }
-  | { readonly kind: "enum"; readonly values: readonly string[] }
+  /** `since`: the first version that knows a value, where not all do that know the option. */
+  | {
+      readonly kind: "enum";
+      readonly values: readonly string[];
+      readonly since?: Readonly<Record<string, FlinkVersion>>;
+    }
   | { readonly kind: "list"; readonly values?: readonly string[] }
   | { readonly kind: "map" }
+  /** A list of mappings, which only YAML's own syntax can say. */
+  | { readonly kind: "flow" }
   | { readonly kind: "text" };
 
 /** A value that was understood: `canonical` is the same for all ways to write it, `flink` is how every version of Flink reads it. */
@@ -40,6 +50,8 @@ export function parseOptionValue(type: OptionType, text: string): OptionValue | 
       return parseList(trimmed, type.values);
     case "map":
       return parseMap(trimmed);
+    case "flow":
+      return /^\[.+\]$/s.test(trimmed) && parseListText(trimmed) !== undefined ? same(trimmed) : undefined;
     case "text":
       return trimmed === "" ? undefined : same(text);
     default:
@@ -59,19 +71,48 @@ export function expectedValue(type: OptionType): string {
     case "boolean":
       return "must be true or false";
     case "integer":
-      return `must be a whole number${bounds(type)}`;
+      return `must be a whole number${type.unit === undefined ? "" : ` of ${type.unit}`}${bounds(type)}, such as ${exampleNumber(type)}`;
     case "number":
-      return `must be a number${bounds(type)}`;
+      return `must be a number${bounds(type)}, such as ${exampleNumber(type)}`;
     case "enum":
       return `must be ${listOf(type.values, "or")}`;
     case "list":
       return type.values === undefined
-        ? "must be a list such as a;b"
-        : `must be a list, separated by ;, out of ${listOf(type.values)}`;
+        ? "must be a list such as a;b or [a, b]"
+        : `must be a list such as ${type.values.slice(0, 2).join(";")}, out of ${listOf(type.values)}`;
     case "map":
-      return "must be pairs such as key1:value1,key2:value2";
+      return "must be pairs such as key1:value1,key2:value2 or {key1: value1, key2: value2}";
+    case "flow":
+      return "must be a list such as [com.example.Order: {type: pojo}]";
     case "text":
       return "must be text that is not empty";
+    default:
+      return type satisfies never;
+  }
+}
+
+/** Values of this type, for editors to offer. */
+export function exampleValues(type: OptionType): readonly string[] {
+  switch (type.kind) {
+    case "duration":
+      return ["30 s", "10 min"];
+    case "memory":
+      return ["64 mb"];
+    case "boolean":
+      return ["true", "false"];
+    case "integer":
+    case "number":
+      return [exampleNumber(type)];
+    case "enum":
+      return type.values;
+    case "list":
+      return [(type.values ?? ["a", "b"]).slice(0, 2).join(";")];
+    case "map":
+      return ["key1:value1,key2:value2"];
+    case "flow":
+      return ["[com.example.Order: {type: pojo}]"];
+    case "text":
+      return [];
     default:
       return type satisfies never;
   }
@@ -158,15 +199,23 @@ function ofEnum(values: readonly string[], text: string): OptionValue | undefine
   return found === undefined ? undefined : same(found);
 }
 
-function parseList(text: string, values: readonly string[] | undefined): OptionValue | undefined {
-  const items = text.split(";").map((item) => item.trim());
-  const known = values === undefined ? items : items.map((item) => ofEnum(values, item)?.flink ?? "");
-  return known.includes("") ? undefined : same(known.join(";"));
+function exampleNumber({ minimum, maximum }: { readonly minimum?: number; readonly maximum?: number }): string {
+  if (maximum !== undefined && maximum <= 1) return "0.5";
+  return String(Math.max(minimum ?? 0, Math.min(maximum ?? 10, 10)));
 }
 
+/** `a;b` as well as `[a, b]`; sent in the first form, which every version reads. */
+function parseList(text: string, values: readonly string[] | undefined): OptionValue | undefined {
+  const items = parseListText(text);
+  if (items === undefined) return undefined;
+  const known = values === undefined ? items : items.map((item) => ofEnum(values, item)?.flink ?? "");
+  return known.includes("") ? undefined : same(formatListText(known));
+}
+
+/** `a:1,b:2` as well as `{a: 1, b: 2}`; sent in the first form, which every version reads. */
 function parseMap(text: string): OptionValue | undefined {
-  const pairs = text.split(",").map((pair) => pair.trim());
-  return pairs.every((pair) => /^[^:\s][^:]*:[^:]+$/.test(pair)) ? same(pairs.join(",")) : undefined;
+  const pairs = parseMapText(text);
+  return pairs === undefined ? undefined : same(formatMapText(pairs));
 }
 
 function same(text: string): OptionValue {

@@ -1,9 +1,12 @@
 import { didYouMean } from "../common/suggest.ts";
-import { oneLine } from "../common/text.ts";
+import { listOf, oneLine } from "../common/text.ts";
 import { isAtLeast } from "./flink-version.ts";
 import type { FlinkVersion } from "./manifest.ts";
-import { FLINK_OPTIONS, OPTION_DEFAULTS, REFUSED_OPTIONS, type FlinkOption, type OptionDefault } from "./option-list.ts";
-import { durationMilliseconds, expectedValue, parseOptionValue } from "./option-values.ts";
+import type { FlinkOption } from "./option-list/flink-option.ts";
+import { REFUSED_OPTIONS } from "./option-list/refused.ts";
+import { FLINK_OPTIONS, OPTION_DEFAULTS, type OptionDefault } from "./option-list.ts";
+import { formatListText, formatMapText } from "./option-text.ts";
+import { durationMilliseconds, expectedValue, parseOptionValue, type OptionType } from "./option-values.ts";
 
 type Configuration = Readonly<Record<string, string>>;
 
@@ -16,7 +19,7 @@ export interface OptionProblem {
 
 /** Every name of every option, old ones included. */
 const BY_NAME: ReadonlyMap<string, FlinkOption> = new Map(
-  FLINK_OPTIONS.flatMap((option) => namesOf(option).map((name) => [name, option] as const)),
+  FLINK_OPTIONS.flatMap((option) => [...namesOf(option), ...(option.aliases ?? [])].map((name) => [name, option] as const)),
 );
 
 const FIELD = "spec.configuration";
@@ -67,16 +70,14 @@ function versionProblem(option: FlinkOption, key: string, version: FlinkVersion 
   if (option.until !== undefined && isAtLeast(version, option.until)) {
     return `Flink ${option.until} and newer have no option ${key}, and this Job asks for ${version}; remove it`;
   }
+  if (option.countsSince !== undefined && !isAtLeast(version, option.countsSince)) {
+    return `before Flink ${option.countsSince} only the cluster's own ${key} counts, and this Job asks for ${version}; set it there`;
+  }
   return undefined;
 }
 
-/** Values that Flink knows and that we or this version of it do not take. */
-const REFUSED_VALUES: readonly {
-  readonly name: string;
-  readonly value: string;
-  readonly before?: FlinkVersion;
-  readonly message: string;
-}[] = [
+/** Values that Flink knows and that we do not take. */
+const REFUSED_VALUES: readonly { readonly name: string; readonly value: string; readonly message: string }[] = [
   {
     name: "execution.runtime-mode",
     value: "batch",
@@ -87,30 +88,23 @@ const REFUSED_VALUES: readonly {
     value: "automatic",
     message: "AUTOMATIC is refused: it could make a batch job, and only streaming jobs are supported; remove the line",
   },
-  {
-    name: "state.backend.type",
-    value: "forst",
-    before: "2.0",
-    message: "forst needs Flink 2.0 or newer; choose hashmap or rocksdb",
-  },
-  {
-    name: "table.exec.sink.type-length-enforcer",
-    value: "error",
-    before: "2.1",
-    message: "ERROR needs Flink 2.1 or newer; choose IGNORE or TRIM_PAD",
-  },
 ];
 
 function valueProblem(option: FlinkOption, key: string, value: string, version: FlinkVersion | undefined): string | undefined {
-  const refused = REFUSED_VALUES.find(
-    (entry) =>
-      entry.name === option.name &&
-      entry.value === value.trim().toLowerCase() &&
-      (entry.before === undefined || (version !== undefined && !isAtLeast(version, entry.before))),
-  );
+  const word = value.trim().toLowerCase();
+  const refused = REFUSED_VALUES.find((entry) => entry.name === option.name && entry.value === word);
   if (refused !== undefined) return `${FIELD}: ${key}: ${refused.message}`;
-  if (parseOptionValue(option.type, value) !== undefined) return undefined;
-  return `${FIELD}: ${key} ${expectedValue(option.type)}, found ${JSON.stringify(oneLine(value, 80))}`;
+  const parsed = parseOptionValue(option.type, value);
+  if (parsed === undefined) return `${FIELD}: ${key} ${expectedValue(option.type)}, found ${JSON.stringify(oneLine(value, 80))}`;
+  const tooNew = version === undefined ? undefined : tooNewValue(option.type, parsed.canonical, version);
+  return tooNew === undefined ? undefined : `${FIELD}: ${key}: ${tooNew}`;
+}
+
+function tooNewValue(type: OptionType, value: string, version: FlinkVersion): string | undefined {
+  if (type.kind !== "enum" || type.since === undefined) return undefined;
+  const isKnown = (word: string): boolean => isAtLeast(version, type.since?.[word] ?? version);
+  if (isKnown(value)) return undefined;
+  return `${value} needs Flink ${type.since[value]} or newer; choose ${listOf(type.values.filter(isKnown), "or")}`;
 }
 
 /**
@@ -148,7 +142,7 @@ function flinkEntry(key: string, value: string, version: FlinkVersion): readonly
 }
 
 /** The name that this version of Flink calls the option by. */
-function nameIn(option: FlinkOption, version: FlinkVersion): string {
+export function nameIn(option: FlinkOption, version: FlinkVersion): string {
   return option.formerly?.find(({ until }) => !isAtLeast(version, until))?.name ?? option.name;
 }
 
@@ -165,44 +159,21 @@ export function canonicalConfiguration(written: Configuration): Record<string, s
   return Object.fromEntries(entries);
 }
 
-/** The oldest first. */
-function namesOf(option: FlinkOption): readonly string[] {
+/** A list or mapping of YAML as the text that Flink has for it; undefined where the option takes none or the value is none. */
+export function optionText(key: string, value: unknown): string | undefined {
+  const kind = BY_NAME.get(key)?.type.kind;
+  if (kind === "flow") return Array.isArray(value) ? JSON.stringify(value) : undefined;
+  if (kind === "list") return isTexts(value) && value.length > 0 ? formatListText(value) : undefined;
+  if (kind !== "map" || typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  const pairs = Object.entries(value);
+  return isTexts(Object.values(value)) && pairs.length > 0 ? formatMapText(pairs as [string, string][]) : undefined;
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+/** The names that one of the versions we know calls it by, the oldest first. */
+export function namesOf(option: FlinkOption): readonly string[] {
   return [...(option.formerly ?? []).map(({ name }) => name), option.name];
-}
-
-/** Every option with a line for people: `config/options.md`. */
-export function optionsReference(): string {
-  const defaults = new Map(OPTION_DEFAULTS.map((entry) => [entry.name, entry]));
-  const rows = FLINK_OPTIONS.map((option) => {
-    const names = [`\`${option.name}\``, ...(option.formerly ?? []).map(({ name }) => `formerly \`${name}\``)].join(", ");
-    const standard = defaults.get(option.name);
-    const given = standard === undefined ? "" : `\`${standard.value}\`: ${standard.reason}`;
-    return `| ${names} | ${expectedValue(option.type).replace(/^must be /, "")} | ${versionsOf(option)} | ${option.description} | ${given} |`;
-  });
-  const refused = REFUSED_OPTIONS.map(
-    ({ names, reason }) => `| ${names.map((name) => `\`${name.replace(/\.$/, ".*")}\``).join(", ")} | ${reason} |`,
-  );
-  return `# Options of a Job
-
-Written by \`npm run generate\` from \`src/model/option-list.ts\`; do not edit.
-
-A Job's \`spec.configuration\` may set the options below. Either name of a renamed option is accepted, whatever the Flink version;
-Penstock translates it. Durations are written as in Flink (\`30s\`, \`30 s\`, \`1 min\`) or in ISO form (\`PT30S\`). What the program itself
-sets in its code wins over these options.
-
-| option | value | Flink | meaning | default of Penstock |
-| --- | --- | --- | --- | --- |
-${rows.join("\n")}
-
-## Refused
-
-| option | why |
-| --- | --- |
-${refused.join("\n")}
-`;
-}
-
-function versionsOf({ since, until }: FlinkOption): string {
-  if (since !== undefined) return `${since} and newer`;
-  return until === undefined ? "all" : `before ${until}`;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { gitBlobId } from "../../src/common/hash.ts";
+import { jobSpecHash } from "../../src/model/canonical-spec.ts";
 import { formatPosition, formatProblem } from "../../src/common/problem.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import {
@@ -195,6 +196,13 @@ status:
       { more: "  configuration: {state: {backend: rocksdb}}\n" },
       [
         "a.yaml:13:26 spec.configuration.state must be one value; write the whole name of the option, such as execution.checkpointing.interval: 30s, found a mapping",
+      ],
+    ],
+    [
+      "a list for an option that takes one value",
+      { more: "  configuration: {pipeline.name: [a, b]}\n" },
+      [
+        'a.yaml:13:34 spec.configuration["pipeline.name"] must be one value; write the whole name of the option, such as execution.checkpointing.interval: 30s, found a list',
       ],
     ],
     [
@@ -626,6 +634,25 @@ describe("a file", () => {
       manifests: ["eu/default/job/orders-v1", "eu/default/job/orders-v2"],
       unreadable: ["a.yaml:15:1"],
     });
+  });
+
+  it("may give lists and pairs as YAML has them, which Flink gets in its own form", () => {
+    const more = `  configuration:
+    pipeline.registered-pojo-types:
+      - com.example.A
+      - com.example.B
+    pipeline.global-job-parameters: {from: 007, url: "http://example.com"}
+`;
+    const other = `  configuration:
+    pipeline.registered-pojo-types: com.example.A;com.example.B
+    pipeline.global-job-parameters: "{from: 007, url: 'http://example.com'}"
+`;
+    const spec = only("Job", job({ more })).spec;
+    expect(spec.configuration).toEqual({
+      "pipeline.registered-pojo-types": "com.example.A;com.example.B",
+      "pipeline.global-job-parameters": "from:007,'url:''http://example.com'''",
+    });
+    expect(jobSpecHash(only("Job", job({ more: other })).spec)).toBe(jobSpecHash(spec));
   });
 
   it("may share fields by anchors and merge keys", () => {

@@ -1,5 +1,5 @@
 import { manifestsSchema } from "../../src/model/manifest-schema.ts";
-import { optionsReference } from "../../src/model/options.ts";
+import { optionsReference } from "../../src/model/options-reference.ts";
 import { PLAN_SCHEMA } from "../../src/preview/plan-schema.ts";
 import { configJsonSchema, configReference } from "./config-documents.ts";
 
