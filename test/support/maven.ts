@@ -10,6 +10,9 @@ import { runTool } from "./java.ts";
 
 const CACHE = join(import.meta.dirname, "../../.cache/flink");
 const POM = join(import.meta.dirname, "flink-runtime-set/pom.xml");
+const EXTRA_POM = join(import.meta.dirname, "flink-extra-set/pom.xml");
+/** Where the patch of Flink that the tests run on has no Table API in the repositories. */
+const TABLE_VERSIONS: Readonly<Record<string, string>> = { "1.20.5": "1.20.3" };
 const DEPENDENCY_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1";
 
 /** The versions that the tests run on. */
@@ -22,26 +25,39 @@ export const EXAMPLES = {
   topSpeed120: "org.apache.flink:flink-examples-streaming:1.20.0:jar:TopSpeedWindowing",
 } as const;
 
+interface FetchOptions {
+  readonly onProgress?: (sentence: string) => void;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * The jars of a Flink of that version in one folder, fetched by Maven as it is set up on this machine. Kept under .cache/flink and used
  * again when complete; a marker file is written last.
  */
-export async function fetchWithMaven(
-  flinkVersion: string,
-  options: { readonly onProgress?: (sentence: string) => void; readonly signal?: AbortSignal } = {},
-): Promise<string> {
-  const folder = join(CACHE, flinkVersion);
+export async function fetchWithMaven(flinkVersion: string, options: FetchOptions = {}): Promise<string> {
+  return fetchSet(flinkVersion, ["-f", POM, `-Dflink.version=${flinkVersion}`], `the jars of Flink ${flinkVersion}`, options);
+}
+
+/** The Table API of that Flink, or of the newest patch of it that is published, and its state backends on disk; kept in the same way. */
+export async function fetchExtraWithMaven(flinkVersion: string, options: FetchOptions = {}): Promise<string> {
+  const versions = [`-Dflink.version=${flinkVersion}`, `-Dtable.version=${TABLE_VERSIONS[flinkVersion] ?? flinkVersion}`];
+  const profile = flinkVersion.startsWith("1.") ? [] : ["-P", "forst"];
+  const what = `the Table API and state backends of Flink ${flinkVersion}`;
+  return fetchSet(`${flinkVersion}-extra`, ["-f", EXTRA_POM, ...versions, ...profile], what, options);
+}
+
+async function fetchSet(name: string, args: readonly string[], what: string, options: FetchOptions): Promise<string> {
+  const folder = join(CACHE, name);
   const lib = join(folder, "lib");
   if (await exists(join(folder, "complete"))) return lib;
-  options.onProgress?.(`Maven fetches the jars of Flink ${flinkVersion}`);
+  options.onProgress?.(`Maven fetches ${what}`);
   // In a folder of this process: two at the same time do not disturb each other, one of them wins.
   const incoming = `${folder}.${process.pid}`;
   await rm(incoming, { recursive: true, force: true });
   await mkdir(incoming, { recursive: true });
   try {
-    const settings = [`-Dflink.version=${flinkVersion}`, `-Dlib.dir=${join(incoming, "lib")}`];
-    const what = `the jars of Flink ${flinkVersion}`;
-    await runMaven(["-f", POM, "generate-resources", ...settings], what, options.signal, countDownloads(options.onProgress));
+    const settings = [`-Dlib.dir=${join(incoming, "lib")}`];
+    await runMaven([...args, "generate-resources", ...settings], what, options.signal, countDownloads(options.onProgress));
     await writeFile(join(incoming, "complete"), "");
     await rm(folder, { recursive: true, force: true });
     await rename(incoming, folder);

@@ -4,10 +4,10 @@ import { closeSync, openSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
-import { fetchWithMaven } from "./maven.ts";
+import { fetchExtraWithMaven, fetchWithMaven } from "./maven.ts";
 
 export interface RealFlinkOptions {
   readonly version: string;
@@ -17,6 +17,10 @@ export interface RealFlinkOptions {
   readonly taskManagers?: number;
   /** More of Flink's own configuration, or other than ours. */
   readonly config?: Readonly<Record<string, string>>;
+  /** Flink 1.19 and 1.20 with config.yaml, whose syntax is another, instead of flink-conf.yaml. */
+  readonly standardYaml?: boolean;
+  /** With the Table API and the state backends on disk. */
+  readonly extra?: boolean;
   /** Directories that outlive this cluster, for one that is to be followed by another; by default its own. */
   readonly stateDir?: string;
   readonly onProgress?: (sentence: string) => void;
@@ -49,7 +53,9 @@ export interface RealFlink {
 const START_TIMEOUT_MS = 90_000;
 
 export async function startRealFlink(options: RealFlinkOptions): Promise<RealFlink> {
-  const lib = await fetchWithMaven(options.version, options.onProgress === undefined ? {} : { onProgress: options.onProgress });
+  const fetching = options.onProgress === undefined ? {} : { onProgress: options.onProgress };
+  const lib = [await fetchWithMaven(options.version, fetching)];
+  if (options.extra === true) lib.push(await fetchExtraWithMaven(options.version, fetching));
   const folder = await mkdtemp(join(tmpdir(), `penstock-flink-${options.version}-`));
   const cluster = new LocalCluster(options, lib, folder, await freePorts(2));
   try {
@@ -95,7 +101,7 @@ class LocalCluster implements RealFlink {
   readonly checkpointsDir: string;
   readonly savepointsDir: string;
   readonly #options: RealFlinkOptions;
-  readonly #lib: string;
+  readonly #lib: readonly string[];
   readonly #folder: string;
   readonly #stateDir: string;
   readonly #ports: readonly number[];
@@ -104,7 +110,7 @@ class LocalCluster implements RealFlink {
   #jobManager: Running | undefined;
   #starts = 0;
 
-  constructor(options: RealFlinkOptions, lib: string, folder: string, ports: readonly number[]) {
+  constructor(options: RealFlinkOptions, lib: readonly string[], folder: string, ports: readonly number[]) {
     this.#options = options;
     this.#lib = lib;
     this.#folder = folder;
@@ -189,11 +195,12 @@ class LocalCluster implements RealFlink {
     const output = openSync(log, "a");
     const args = [
       ...JVM_OPTIONS,
+      ...(this.#options.extra === true ? EXTRA_JVM_OPTIONS : []),
       ...jvmOptions,
       `-Dlog4j.configurationFile=${pathToFileURL(join(this.#folder, "conf/log4j.properties")).href}`,
       `-Dlog.file=${log}`,
       "-cp",
-      join(this.#lib, "*"),
+      this.#lib.map((folder) => join(folder, "*")).join(delimiter),
       main,
       "--configDir",
       join(this.#folder, "conf"),
@@ -214,7 +221,8 @@ class LocalCluster implements RealFlink {
     }
     const entries = { ...this.#configuration(), ...this.#options.config };
     const text = Object.entries(entries).map(([key, value]) => `${key}: ${value}\n`);
-    const file = this.version.startsWith("1.") ? "flink-conf.yaml" : "config.yaml";
+    const isOld = this.version.startsWith("1.") && this.#options.standardYaml !== true;
+    const file = isOld ? "flink-conf.yaml" : "config.yaml";
     await writeFile(join(this.#folder, "conf", file), text.join(""));
     await writeFile(join(this.#folder, "conf/log4j.properties"), LOG4J);
   }
@@ -327,6 +335,9 @@ const JVM_OPTIONS: readonly string[] = [
     .map((name) => `--add-opens=java.base/java.${name}=ALL-UNNAMED`),
   "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
 ];
+
+/** The planner of the Table API and the state backends' libraries need more; the last of two that say the same counts. */
+const EXTRA_JVM_OPTIONS: readonly string[] = ["-Xmx512m", "-XX:MaxMetaspaceSize=512m"];
 
 /** Flink's start scripts would compute these; without them all have to be given. */
 const TASK_MANAGER_MEMORY: Readonly<Record<string, string>> = {

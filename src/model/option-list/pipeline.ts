@@ -72,17 +72,16 @@ export const PIPELINE: readonly FlinkOption[] = [
   option("pipeline.force-kryo-avro", boolean, "Serialize Avro classes with Kryo as Avro does; needs flink-avro.", {
     since: "1.20",
   }),
-  option("pipeline.serialization-config", { kind: "flow" }, "Serializers by class.", { since: "1.19" }),
+  option(
+    "pipeline.serialization-config",
+    { kind: "flow" },
+    "Serializers by class. Before Flink 2.0 only on clusters with config.yaml.",
+    { since: "1.19" },
+  ),
   option("pipeline.auto-type-registration", boolean, "Register the types of the program with Kryo.", { until: "2.0" }),
   option("pipeline.registered-kryo-types", list, "Types to register with Kryo.", { until: "2.0" }),
   option("pipeline.registered-pojo-types", list, "Types to register as POJO.", { until: "2.0" }),
   option("pipeline.default-kryo-serializers", list, "Kryo serializers by class: class:…,serializer:….", { until: "2.0" }),
-  option(
-    "pipeline.time-characteristic",
-    oneOf("ProcessingTime", "IngestionTime", "EventTime"),
-    "The time that streams of the old API go by.",
-    { until: "2.0" },
-  ),
   option("pipeline.closure-cleaner-level", oneOf("NONE", "TOP_LEVEL", "RECURSIVE"), "How far closures are cleaned."),
   option("pipeline.global-job-parameters", map, "Parameters that functions of the program can read."),
   option("pipeline.vertex-description-mode", oneOf("TREE", "CASCADING"), "How vertices are described."),

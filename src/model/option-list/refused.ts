@@ -57,6 +57,10 @@ export const REFUSED_OPTIONS: readonly { readonly names: readonly string[]; read
     names: ["execution.checkpointing.cleaner.", "state.checkpoint.cleaner."],
     reason: "the JobManager reads it from its own configuration; set it on the cluster",
   },
+  {
+    names: ["pipeline.time-characteristic"],
+    reason: "it is of an API that is gone, and in Flink 1.20 it undoes pipeline.auto-watermark-interval",
+  },
   { names: ["state.backend.async"], reason: "it has no effect: all snapshots are asynchronous" },
   {
     names: ["table.builtin-*", "table.catalog-*", "table.secret-store.", "table.sql-dialect", "table.display.", "sql-client."],
