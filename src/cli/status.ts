@@ -1,4 +1,4 @@
-import { oneLine } from "../common/text.ts";
+import { listOf, oneLine } from "../common/text.ts";
 import { messageOf } from "../common/errors.ts";
 import { createLog } from "../common/log.ts";
 import { formatDuration } from "../common/units.ts";
@@ -172,6 +172,10 @@ function printJob(io: Io, { status: shown }: JobRecord): void {
   const { flinkJobId, cluster, artifact, startedFrom } = shown;
   if (flinkJobId !== undefined && cluster !== undefined)
     printLine(io.stdout, `Flink job ${flinkJobId} on ${cluster.url}, run ${shown.run}, attempt ${shown.attempt}`);
+  if (shown.secrets !== undefined) {
+    const digests = Object.entries(shown.secrets).map(([name, digest]) => `${name} (sha256 ${digest}…)`);
+    printLine(io.stdout, `submitted with secret ${listOf(digests)}`);
+  }
   if (artifact !== undefined)
     printLine(
       io.stdout,

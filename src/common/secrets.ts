@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 
-const HIDDEN = "[secret]";
+export const HIDDEN = "[secret]";
 
 /** A value that no log, status, error or debugger prints by accident. Only `reveal` gives it away, beside the call that needs it. */
 export class Secret {

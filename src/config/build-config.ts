@@ -62,6 +62,7 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
         repositories: artifacts.maven.repositories.map((one, index) => mavenRepositoryOf(one, index, contents)),
       },
     },
+    secrets: settings.secrets.dir === undefined ? {} : { dir: surroundings.resolvePath(settings.secrets.dir) },
     proxy: surroundings.proxy,
     log: { level: settings.log.level },
   };

@@ -342,6 +342,21 @@ const artifacts = {
   },
 } as const;
 
+const secrets = {
+  type: "object",
+  additionalProperties: false,
+  default: {},
+  description: "Secrets that Jobs name as ${secret:NAME} in their arguments and options.",
+  properties: {
+    dir: {
+      ...text,
+      description:
+        "Folder with a folder per project, in which each file is a secret by its name: <dir>/<project>/<NAME>. Read whenever it is needed.",
+      examples: ["/run/secrets/jobs"],
+    },
+  },
+} as const;
+
 const previews = {
   type: "object",
   additionalProperties: false,
@@ -393,6 +408,7 @@ export const CONFIG_SCHEMA = {
     zones,
     policy,
     artifacts,
+    secrets,
     previews,
     server,
     log: {

@@ -11,6 +11,8 @@ export interface Config {
   readonly zones: ReadonlyMap<string, ZoneConfig>;
   readonly policy: PolicyConfig;
   readonly artifacts: ArtifactsConfig;
+  /** `dir`: where the secrets of Jobs lie, as `<project>/<NAME>`. */
+  readonly secrets: { readonly dir?: string };
   readonly proxy: ProxySettings;
   readonly log: { readonly level: LogLevel };
 }

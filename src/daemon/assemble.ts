@@ -2,6 +2,7 @@ import { ArtifactStore } from "../artifacts/artifact-store.ts";
 import type { Clock } from "../common/clock.ts";
 import { createDispatcher } from "../common/http.ts";
 import type { Log } from "../common/log.ts";
+import { Redactor } from "../common/redactor.ts";
 import type { Config } from "../config/config.ts";
 import { Cluster } from "../flink/cluster.ts";
 import { FlinkClient } from "../flink/flink-client.ts";
@@ -12,6 +13,7 @@ import { StatusBranch } from "../git/status-branch.ts";
 import { Actions } from "../pass/apply.ts";
 import { Mirror } from "../pass/mirror.ts";
 import type { PassDeps } from "../pass/reconcile.ts";
+import { SecretReader } from "../pass/read-secrets.ts";
 import { SnapshotReader } from "../pass/read-snapshot.ts";
 import { readBlobOf } from "./read-blob.ts";
 
@@ -30,7 +32,8 @@ export function assemble(
   const repository = openRepository(config, clock, log);
   const { manifests, statusBranch } = repository;
   const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log });
-  const { clusters, closeClusters } = openClusters(config, clock, log);
+  const redactor = new Redactor();
+  const { clusters, closeClusters } = openClusters(config, clock, log, redactor);
   const store = new ArtifactStore(
     { ...config.artifacts, instance: config.instance },
     {
@@ -41,6 +44,7 @@ export function assemble(
       createDispatcher: (options) => createDispatcher({ ...options, proxy: config.proxy }),
     },
   );
+  const secrets = new SecretReader(config.secrets.dir, redactor);
   const actions = new Actions({ clusters, store, clock, log, wake });
   const mirror = config.status.target === "inline" ? new Mirror({ manifests, reader, config, clock, log, wake }) : undefined;
   const limits = { maxBytes: config.artifacts.maxBytes, maxBlobBytes: config.repository.maxBlobBytes };
@@ -52,7 +56,7 @@ export function assemble(
       reader,
       clusters,
       actions,
-      observe: { clusters, store, actions, instance: config.instance, limits },
+      observe: { clusters, store, actions, secrets, instance: config.instance, limits },
       publish: { statusBranch, reader, config: config.status, clock, log },
       mirror,
     },
@@ -69,10 +73,11 @@ function openClusters(
   { zones, proxy, instance }: Config,
   clock: Clock,
   log: Log,
+  redactor: Redactor,
 ): { readonly clusters: readonly Cluster[]; readonly closeClusters: () => Promise<void> } {
   const opened = [...zones.values()].flatMap(({ name: zone, clusters }) =>
     clusters.map((config) => {
-      const client = new FlinkClient({ ...config, proxy }, { clock });
+      const client = new FlinkClient({ ...config, proxy }, { clock, redactor });
       const s3 = config.s3 === undefined ? undefined : new S3Folders(config.s3, proxy);
       return { cluster: new Cluster({ zone, config, client, instance, clock, log, ...(s3 === undefined ? {} : { s3 }) }), s3 };
     }),

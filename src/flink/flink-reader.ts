@@ -1,4 +1,5 @@
 import type { Clock } from "../common/clock.ts";
+import type { Redactor } from "../common/redactor.ts";
 import type { ClusterConfig } from "../config/config.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { FlinkAnswerError, FlinkRejectedError } from "./errors.ts";
@@ -15,6 +16,8 @@ export type FlinkClientSettings = TransportSettings &
 
 export interface FlinkClientDeps {
   readonly clock: Clock;
+  /** For all that Flink answers. */
+  readonly redactor?: Redactor;
 }
 
 export type SavepointOperation =
@@ -51,7 +54,7 @@ export class FlinkReader {
   constructor(settings: FlinkClientSettings, deps: FlinkClientDeps) {
     this.name = settings.name;
     this.#timeoutMs = settings.timeoutMs;
-    this.transport = new FlinkTransport(settings, settings.timeoutMs, new CircuitBreaker(deps.clock));
+    this.transport = new FlinkTransport(settings, settings.timeoutMs, new CircuitBreaker(deps.clock), deps.redactor);
   }
 
   /** Ends all connections; calls under way fail. */

@@ -1,6 +1,7 @@
 import { type Dispatcher, request } from "undici";
 import { isAbort, messageOf } from "../common/errors.ts";
 import { AnswerTooLargeError, createDispatcher, type ProxySettings, readAtMost } from "../common/http.ts";
+import { Redactor } from "../common/redactor.ts";
 import { publicUrl, type Secret } from "../common/secrets.ts";
 import { formatTime } from "../common/clock.ts";
 import { oneLine } from "../common/text.ts";
@@ -38,10 +39,12 @@ export class FlinkTransport {
   readonly #settings: TransportSettings;
   readonly #dispatcher: Dispatcher;
   readonly #breaker: CircuitBreaker;
+  readonly #redactor: Redactor;
 
-  constructor(settings: TransportSettings, connectTimeoutMs: number, breaker: CircuitBreaker) {
+  constructor(settings: TransportSettings, connectTimeoutMs: number, breaker: CircuitBreaker, redactor = new Redactor()) {
     this.#settings = settings;
     this.#breaker = breaker;
+    this.#redactor = redactor;
     this.#dispatcher = createDispatcher({
       connectTimeoutMs,
       ...(settings.tls === undefined ? {} : { tls: settings.tls }),
@@ -100,13 +103,13 @@ export class FlinkTransport {
       throw this.#strange(call, status, `it redirects to ${target}; write the url that answers by itself`);
     }
     if (status === 401 || status === 407) throw this.#strange(call, status, "credentials are missing or wrong");
-    const value = parseJson(body);
+    const value = this.#redactor.redactJson(parseJson(body));
     if (status >= 200 && status < 300) {
-      if (value === undefined) throw this.#strange(call, status, `it is no JSON: ${excerpt(body)}`);
+      if (value === undefined) throw this.#strange(call, status, `it is no JSON: ${this.#redactor.redact(excerpt(body))}`);
       return { status, value, errors: [] };
     }
     const errors = decodeErrors(value);
-    if (errors === undefined) throw this.#strange(call, status, excerpt(body));
+    if (errors === undefined) throw this.#strange(call, status, this.#redactor.redact(excerpt(body)));
     return { status, value, errors };
   }
 

@@ -1,5 +1,5 @@
 import { sortProblems, type Position, type Problem } from "../common/problem.ts";
-import { compileSchema, schemaProblems } from "../common/schema-problems.ts";
+import { compileSchema, fieldName, schemaProblems } from "../common/schema-problems.ts";
 import type { ValidateFunction } from "ajv";
 import type { YamlDocument, YamlPath } from "../common/yaml-file.ts";
 import { checkAnnotations } from "./annotations.ts";
@@ -10,6 +10,7 @@ import { fieldsAt, manifestView, textIn, textMap } from "./manifest-view.ts";
 import { checkConfiguration } from "./options.ts";
 import { readArtifactSpec, readJobSpec, readSavepointSpec, savepointType, sourceField } from "./spec-fields.ts";
 import { KINDS, type Kind, type ResourceId } from "./resource.ts";
+import { secretProblem } from "./secret-references.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -132,12 +133,25 @@ function checkJob(spec: Fields, report: Report): void {
       "spec.jarOptions and spec.artifactRef.jarOptions are the same; keep one of the two",
     );
   }
+  checkArguments(spec, ["spec", "jarOptions"], report);
+  checkArguments(fieldsAt(spec, "artifactRef"), ["spec", "artifactRef", "jarOptions"], report);
   for (const { key, at, message } of checkConfiguration(textMap(fieldsAt(spec, "configuration")), flinkVersion)) {
     report.add(at, ["spec", "configuration", key], message);
   }
 }
 
+/** `holder` has the jarOptions that stand at `path`. */
+function checkArguments(holder: Fields, path: YamlPath, report: Report): void {
+  const mainArgs = fieldsAt(holder, "jarOptions")["mainArgs"];
+  for (const [index, argument] of (Array.isArray(mainArgs) ? mainArgs : []).entries()) {
+    const wrong = typeof argument === "string" ? secretProblem(argument) : undefined;
+    if (wrong !== undefined)
+      report.add("value", [...path, "mainArgs", index], `${fieldName([...path, "mainArgs", index])} ${wrong}`);
+  }
+}
+
 function checkArtifact(spec: Fields, origin: DocumentOrigin, report: Report): void {
+  checkArguments(spec, ["spec", "jarOptions"], report);
   const source = sourceField(spec);
   if (source === undefined) return;
   const read = readArtifactSpec(spec, origin.path);

@@ -65,7 +65,8 @@ const JAR_OPTIONS: JsonSchema = {
     mainArgs: {
       type: ["array", "null"],
       maxItems: 1000,
-      description: "The arguments of the main method; numbers and booleans are passed as they are written.",
+      description:
+        "The arguments of the main method; numbers and booleans are passed as they are written. ${secret:NAME} stands for a secret of the project.",
       items: { type: SCALAR, errorMessage: "must be text, a number, true or false; put it in quotes" },
       examples: [["--topic", "input-topic"]],
     },

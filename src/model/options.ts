@@ -6,6 +6,7 @@ import type { FlinkOption } from "./option-list/flink-option.ts";
 import { REFUSED_OPTIONS } from "./option-list/refused.ts";
 import { FLINK_OPTIONS, OPTION_DEFAULTS, type OptionDefault } from "./option-list.ts";
 import { formatListText, formatMapText } from "./option-text.ts";
+import { fillSecrets, mentionsSecret, secretProblem } from "./secret-references.ts";
 import { durationMilliseconds, expectedValue, parseOptionValue, type OptionType } from "./option-values.ts";
 
 type Configuration = Readonly<Record<string, string>>;
@@ -23,6 +24,7 @@ const BY_NAME: ReadonlyMap<string, FlinkOption> = new Map(
 );
 
 const FIELD = "spec.configuration";
+const NO_SECRETS: ReadonlyMap<string, string> = new Map();
 
 /**
  * What is wrong with a Job's configuration as it is written, for the Flink version that it asks for. Without a readable version, what
@@ -43,7 +45,10 @@ export function checkConfiguration(written: Configuration, flinkVersion: FlinkVe
     seen.set(option, key);
     const version = versionProblem(option, key, flinkVersion);
     if (version !== undefined) at("key", version);
-    const refusal = valueProblem(option, key, value, flinkVersion);
+    const reference = secretProblem(value);
+    if (reference !== undefined) at("value", `${FIELD}: ${key} ${reference}`);
+    if (reference !== undefined || mentionsSecret(value)) continue; // its value is judged when it is known
+    const refusal = valueProblem(option, key, fillSecrets(value, NO_SECRETS), flinkVersion);
     if (refusal !== undefined) at("value", refusal);
   }
   return problems;
@@ -171,6 +176,12 @@ export function optionText(key: string, value: unknown): string | undefined {
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+/** What the value of an option must be where `value` is none, without a word of it; undefined where it is one. */
+export function optionExpectation(key: string, value: string): string | undefined {
+  const option = BY_NAME.get(key);
+  return option === undefined || parseOptionValue(option.type, value) !== undefined ? undefined : expectedValue(option.type);
 }
 
 /** The names that one of the versions we know calls it by, the oldest first. */

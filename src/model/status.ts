@@ -159,6 +159,8 @@ export interface JobStatus {
   readonly parallelism?: number;
   readonly source: AcceptedSource;
   readonly artifact?: FrozenArtifact;
+  /** The secrets that the last submission was made with: the first 8 digits of their SHA-256, by name. */
+  readonly secrets?: Readonly<Record<string, string>>;
   readonly startedFrom?: RestorePoint;
   /** The last attempt was started without any state, because there was none or a person gave it up. Not set where nobody knows. */
   readonly startedEmpty?: boolean;

@@ -1,7 +1,7 @@
 import { clusterRef, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import type { JobManifest } from "../model/manifest.ts";
 import type { JobRecord } from "../model/status.ts";
-import type { ArtifactForJob } from "./artifact-for-job.ts";
+import type { ProgramForJob } from "./secrets-for-job.ts";
 import type { DesiredJob } from "./desired.ts";
 
 interface Adoption {
@@ -10,7 +10,7 @@ interface Adoption {
   readonly commit: string;
   readonly cluster: ReachableCluster;
   readonly seen: FlinkJobSeen;
-  readonly artifact: ArtifactForJob;
+  readonly artifact: ProgramForJob;
   /** The highest that is known of: it need not be the one that runs. */
   readonly attempt: number;
 }

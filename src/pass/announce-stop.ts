@@ -72,6 +72,6 @@ export function announceStop(
   if (!after.cluster.webSubmit)
     return leave(job, `${because} waits: ${after.cluster.name} does not accept jars`, notYet(purpose, "SubmissionDisabled"));
   const operation: StopOperation = { ...base, next: nextIntent(job, record.spec, after.rpus, after.cluster, context) };
-  const next = buildSubmission(job, record.spec, operation.next!, bytes.frozen, after.cluster); // set in the line above
+  const next = buildSubmission(job, record.spec, operation.next!, bytes, after.cluster); // set in the line above
   return { ...head(job), kind: "announce", because, work: { kind: "stop", operation, next } };
 }

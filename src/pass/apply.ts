@@ -7,6 +7,7 @@ import { retryDelayMs } from "../common/retry-delay.ts";
 import { oneLine } from "../common/text.ts";
 import type { Cluster } from "../flink/cluster.ts";
 import type { ReachableCluster } from "../flink/cluster-seen.ts";
+import { majorMinorOf } from "../flink/cluster-version.ts";
 import type { JarFile } from "../flink/multipart.ts";
 import { needsLauncher, type RunOptions } from "../flink/run-request.ts";
 import type { ResourceId } from "../model/resource.ts";
@@ -15,6 +16,7 @@ import { Uploads } from "../flink/uploads.ts";
 import type { Decisions, Work } from "./decision.ts";
 import type { Observed } from "./observed.ts";
 import { clusterKey } from "./place.ts";
+import { revealSecrets } from "./secrets-for-job.ts";
 import { takeStep, type StepOutcome, type StepWork } from "./take-step.ts";
 import type { StepSeen, Submission, SubmissionSeen } from "./submissions.ts";
 
@@ -178,13 +180,14 @@ export class Actions {
   async #call(station: Station, submission: Submission, target: ReachableCluster): Promise<SubmitOutcome> {
     const { signal } = this.#abort;
     const jar = await this.#jarOf(submission, target);
+    const revealed = revealSecrets(submission, majorMinorOf(target.flinkVersion) ?? target.flinkVersion);
     const options: RunOptions = {
       flinkVersion: target.flinkVersion,
       flinkJobId: submission.flinkJobId,
       entryClass: submission.entryClass,
-      programArgs: submission.mainArgs,
+      programArgs: revealed.mainArgs,
       parallelism: submission.parallelism,
-      flinkConfiguration: submission.configuration,
+      flinkConfiguration: revealed.configuration,
       ...(submission.restoreFrom === undefined
         ? {}
         : { restore: { path: submission.restoreFrom.uri, allowNonRestoredState: submission.allowNonRestoredState } }),

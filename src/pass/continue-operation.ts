@@ -65,7 +65,7 @@ function continueStop(job: DesiredJob, record: JobRecord, operation: StopOperati
   const target = findJob(context.observed.clusters, job.id.zone, intent.cluster, intent.flinkJobId);
   // Another JobManager would take the announced id again, and what its first life there left would be lost: then the stop alone is settled.
   const isSameProcess = target.kind !== "unseen" && target.cluster.incarnation === intent.cluster.incarnation;
-  const next = isSameProcess ? buildSubmission(job, record.spec, intent, bytes.frozen, target.cluster) : undefined;
+  const next = isSameProcess ? buildSubmission(job, record.spec, intent, bytes, target.cluster) : undefined;
   return { ...head(job), kind: "resume", because, work: { kind: "stop", operation, next } };
 }
 
@@ -117,7 +117,7 @@ function afterRescale(
   if (told !== undefined) return told;
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, blockOf(operation, bytes.reason), bytes.because);
-  const submissionAgain = buildSubmission(job, record.spec, start, bytes.frozen, seen.cluster);
+  const submissionAgain = buildSubmission(job, record.spec, start, bytes, seen.cluster);
   return {
     ...head(job),
     kind: "resume",
@@ -160,7 +160,7 @@ function goBack(
     announcedAt: formatTime(context.now),
   };
   const because = `its start with ${operation.next?.rpus ?? rpus} rpus failed (${why}), so it goes back to ${rpus} from the same savepoint`;
-  const submission = buildSubmission(job, record.spec, start, bytes.frozen, before.cluster);
+  const submission = buildSubmission(job, record.spec, start, bytes, before.cluster);
   return {
     ...head(job),
     kind: "announce",

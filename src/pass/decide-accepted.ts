@@ -352,7 +352,7 @@ function startNext(
     ...(from.restoreFrom === undefined ? {} : { restoreFrom: from.restoreFrom }),
     announcedAt: formatTime(context.now),
   };
-  const submission = buildSubmission(job, record.spec, operation, bytes.frozen, placement.cluster);
+  const submission = buildSubmission(job, record.spec, operation, bytes, placement.cluster);
   return { ...head(job), kind: "announce", because, work: { kind: "start", operation, submission } };
 }
 

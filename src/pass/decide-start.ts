@@ -81,7 +81,7 @@ export function decideFirstStart(job: DesiredJob, manifest: JobManifest, context
     announcedAt: formatTime(context.now),
   };
   const { frozen } = context.artifact;
-  const submission = buildSubmission(job, manifest.spec, operation, frozen, cluster);
+  const submission = buildSubmission(job, manifest.spec, operation, context.artifact, cluster);
   const plain = `it is declared and ${cluster.name} has the ${countOf(manifest.spec.rpus, "slot")} that it needs`;
   const because = from === undefined ? plain : from.because;
   return {
@@ -113,7 +113,7 @@ export function continueStart(job: DesiredJob, record: JobRecord, operation: Sta
   if (live !== undefined && attemptOf(live.job.flinkJobId) > operation.attempt) return follow(job, record, live);
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return awaitOutcome(job, operation, started(bytes.reason), bytes.because);
-  const again = buildSubmission(job, record.spec, operation, bytes.frozen, seen.cluster);
+  const again = buildSubmission(job, record.spec, operation, bytes, seen.cluster);
   const because = `its start was announced as attempt ${operation.attempt} and the cluster does not have it`;
   return { ...head(job), kind: "resume", because, work: { kind: "start", operation, submission: again } };
 }

@@ -5,7 +5,7 @@ import { compareText } from "../common/problem.ts";
 import { countOf } from "../common/text.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { JobRecord, JobStatus } from "../model/status.ts";
-import { announcedArtifact, artifactForJob, type ArtifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
+import { announcedArtifact, artifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
 import { decideArtifact } from "./decide-artifact.ts";
 import { decideJob } from "./decide-job.ts";
 import { decideSavepoint } from "./decide-savepoint.ts";
@@ -18,6 +18,8 @@ import { lineagePrefix, type JobContext, type Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
 import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
+import type { SecretsSeen } from "./read-secrets.ts";
+import { withSecrets, type ProgramForJob } from "./secrets-for-job.ts";
 
 export interface DecideInput {
   readonly config: Pick<Config, "instance" | "zones" | "policy"> & {
@@ -228,8 +230,8 @@ function jobContext(
     commit: input.commit,
     observed: input.observed,
     slots,
-    artifact: declaredArtifact(job, view),
-    announcedArtifact: announcedArtifactOf(job, view),
+    artifact: declaredProgram(job, view, input.observed.secrets),
+    announcedArtifact: announcedProgram(job, view, input.observed.secrets),
     policy: input.config.policy,
     lastSeen: input.lastSeen,
     deletion: input.guarded.deletions.get(job.key) ?? { kind: "goes" },
@@ -311,14 +313,15 @@ function requestOf(savepoint: DesiredSavepoint, finals: ReadonlyMap<ResourceKey,
   return request?.name === savepoint.id.name ? request : undefined;
 }
 
-function declaredArtifact(job: DesiredJob, view: ArtifactsInView): ArtifactForJob {
+function declaredProgram(job: DesiredJob, view: ArtifactsInView, secrets: SecretsSeen): ProgramForJob {
   if (job.declared.kind !== "declared")
     return { kind: "not-ready", reason: "ArtifactMissing", because: "the Job's own manifest cannot be read" };
   const { spec } = job.declared.manifest;
-  return artifactForJob(spec, siblingKey(job.id, "Artifact", spec.artifact), view);
+  const artifact = artifactForJob(spec, siblingKey(job.id, "Artifact", spec.artifact), view);
+  return withSecrets(artifact, { project: job.id.project, spec }, secrets);
 }
 
-function announcedArtifactOf(job: DesiredJob, view: ArtifactsInView): ArtifactForJob {
+function announcedProgram(job: DesiredJob, view: ArtifactsInView, secrets: SecretsSeen): ProgramForJob {
   const frozen = job.record?.status.artifact;
   if (frozen === undefined)
     return {
@@ -326,7 +329,8 @@ function announcedArtifactOf(job: DesiredJob, view: ArtifactsInView): ArtifactFo
       reason: "ArtifactMissing",
       because: "the record does not say which bytes its start was announced with",
     };
-  return announcedArtifact(frozen, siblingKey(job.id, "Artifact", frozen.name), view);
+  const artifact = announcedArtifact(frozen, siblingKey(job.id, "Artifact", frozen.name), view);
+  return withSecrets(artifact, { project: job.id.project, spec: job.record?.spec }, secrets);
 }
 
 function isMarkedLost(record: JobRecord): boolean {

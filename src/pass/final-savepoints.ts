@@ -7,6 +7,7 @@ import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
 import { overQuota, type Quota } from "./job-context.ts";
 import type { Observed } from "./observed.ts";
 import { place, takeSlots, type SlotLedger } from "./place.ts";
+import { withSecrets } from "./secrets-for-job.ts";
 
 /** A Final Savepoint that is declared for a Job and not Ready yet. */
 export interface FinalRequest {
@@ -145,7 +146,8 @@ function whyWaitersCannotStart(
     const tooMany = overQuota({ quota: quotaOf(job, rpus) }, job, spec.rpus);
     if (tooMany !== undefined) return `Job ${job.id.name} could not start from it: ${tooMany}`;
     rpus.set(job.key, spec.rpus);
-    const artifact = artifactForJob(spec, siblingKey(job.id, "Artifact", spec.artifact), view);
+    const jar = artifactForJob(spec, siblingKey(job.id, "Artifact", spec.artifact), view);
+    const artifact = withSecrets(jar, { project: job.id.project, spec }, observed.secrets);
     if (artifact.kind === "not-ready") return `Job ${job.id.name} could not start from it: ${artifact.because}`;
     const placement = place({ zone: job.id.zone, flinkVersion: spec.flinkVersion, slots: spec.rpus }, observed.clusters, ledger);
     if (placement.kind === "not-placed") return `Job ${job.id.name} could not start from it: ${placement.because}`;

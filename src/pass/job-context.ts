@@ -4,7 +4,6 @@ import { attemptOf, flinkJobId, instanceDigits, isOurs, parseFlinkJobId, resourc
 import type { JobSpec } from "../model/manifest.ts";
 import type { ResourceId } from "../model/resource.ts";
 import type { Operation, StartIntent, StopPurpose } from "../model/status.ts";
-import type { ArtifactForJob } from "./artifact-for-job.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import type { Past } from "./establish.ts";
@@ -12,6 +11,7 @@ import type { FinalRequest, InitialState } from "./final-savepoints.ts";
 import type { Deletion } from "./guard.ts";
 import { findJob, type Observed } from "./observed.ts";
 import type { SlotLedger } from "./place.ts";
+import type { ProgramForJob } from "./secrets-for-job.ts";
 
 /** Everything besides the Job itself that its next step depends on. */
 export interface JobContext {
@@ -22,9 +22,9 @@ export interface JobContext {
   readonly lastSeen: readonly ClusterSeen[];
   readonly slots: SlotLedger;
   /** The artifact that the declared Job names, as far as it is ready to be submitted. */
-  readonly artifact: ArtifactForJob;
+  readonly artifact: ProgramForJob;
   /** The one that the Job was accepted with. */
-  readonly announcedArtifact: ArtifactForJob;
+  readonly announcedArtifact: ProgramForJob;
   readonly policy: PolicyConfig;
   /** Why this Job may have run before although nothing is known of it: the status branch was lost. Undefined when it was not. */
   readonly statusLost: string | undefined;

@@ -10,11 +10,12 @@ import { specDigits } from "../model/canonical-spec.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
 import { acceptanceOfJob, isSpecOf } from "./acceptance.ts";
 import { isDeepStrictEqual } from "node:util";
-import type { Block, JobDecision, Settlement } from "./decision.ts";
+import type { Block, JobDecision, JobWork, Settlement } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import { jobConditions, type ConditionNow } from "./job-conditions.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
+import { digestsOf } from "./secrets-for-job.ts";
 
 export interface StatusContext {
   readonly commit: string;
@@ -103,19 +104,27 @@ function withDecision(status: JobStatus, decision: JobDecision, context: StatusC
   const deleting = isDeleting(decision) ? markDeleting(status, context.now) : status;
   switch (decision.kind) {
     case "announce":
-      return withAnnouncement(deleting, decision);
+      return withSecretsOf(withAnnouncement(deleting, decision), decision.work);
     case "settle":
       return settle(deleting, decision.settlement, context);
     case "adopt":
     case "await":
     case "forget":
     case "leave":
-    case "resume":
     case "wait":
       return deleting;
+    case "resume":
+      return withSecretsOf(deleting, decision.work);
     default:
       return decision satisfies never;
   }
+}
+
+/** What the submission that follows is made with. */
+function withSecretsOf({ secrets: before, ...status }: JobStatus, work: JobWork): JobStatus {
+  const submission = work.kind === "start" ? work.submission : work.kind === "stop" ? work.next : undefined;
+  const secrets = submission === undefined ? before : digestsOf(submission.secrets);
+  return { ...status, ...(secrets === undefined ? {} : { secrets }) };
 }
 
 function withAnnouncement(

@@ -9,12 +9,15 @@ import { hasNoPast, type Desired, type DesiredJob } from "./desired.ts";
 import type { Observed } from "./observed.ts";
 import { lineagePrefix } from "./job-context.ts";
 import { findJob } from "./observed.ts";
+import type { SecretReader } from "./read-secrets.ts";
+import { wantedSecrets } from "./secrets-for-job.ts";
 import type { ClusterRef, JobStatus } from "../model/status.ts";
 
 export interface ObserveDeps {
   readonly clusters: readonly SightedCluster[];
   readonly store: Pick<ArtifactStore, "see">;
   readonly actions: Pick<Actions, "see" | "seeSteps">;
+  readonly secrets: Pick<SecretReader, "read">;
   readonly instance: string;
   readonly limits: { readonly maxBytes: number; readonly maxBlobBytes: number };
   /** How long to wait for one cluster; a second when not given. */
@@ -48,12 +51,13 @@ export async function observe(
   const submissions = new Map(deps.actions.see());
   const steps = new Map(deps.actions.seeSteps());
   const patienceMs = deps.patienceMs ?? PATIENCE_MS;
+  const secrets = await deps.secrets.read(wantedSecrets(desired), signal); // first: what Flink tells may hold them
   const clusters = await Promise.all(
     deps.clusters.map(async (cluster) =>
       cluster.look(lookRequest(cluster, desired, last, deps.instance, wishes), patienceMs, signal),
     ),
   );
-  return { clusters, artifacts: seeArtifacts(deps, desired), submissions, steps };
+  return { clusters, artifacts: seeArtifacts(deps, desired), secrets, submissions, steps };
 }
 
 /** Slots have to be fresh where a Job wants to start; a cluster on which nothing moves is asked no more often than configured. */

@@ -2,12 +2,15 @@ import type { ArtifactSeen } from "../artifacts/artifact-store.ts";
 import type { ClusterSeen, FlinkJobSeen, ReachableCluster } from "../flink/cluster-seen.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { ClusterRef } from "../model/status.ts";
+import type { SecretsSeen } from "./read-secrets.ts";
 import type { StepSeen, SubmissionSeen } from "./submissions.ts";
 
 /** Everything outside of Git that one pass decides by, as it was seen; nothing in it acts. */
 export interface Observed {
   readonly clusters: readonly ClusterSeen[];
   readonly artifacts: ReadonlyMap<ResourceKey, ArtifactSeen>;
+  /** What the arguments and options of Jobs name. */
+  readonly secrets: SecretsSeen;
   /** What came of our own submissions, by Flink job id. Lost with the daemon: then only the clusters tell. */
   readonly submissions: ReadonlyMap<string, SubmissionSeen>;
   /** What came of our own stops, cancellations and rescales, by the Flink job id that they were for. Lost with the daemon likewise. */

@@ -1,5 +1,6 @@
 import type { RestorePoint } from "../model/status.ts";
 import type { ResourceKey } from "../model/resource.ts";
+import type { SecretsOfJob } from "./secrets-for-job.ts";
 
 /** Everything that one submission needs. Its id and cluster stand in an operation that was pushed before. */
 export interface Submission {
@@ -12,6 +13,8 @@ export interface Submission {
   readonly mainArgs: readonly string[];
   readonly parallelism: number;
   readonly configuration: Readonly<Record<string, string>>;
+  /** What `${secret:NAME}` in arguments and options stands for; put in at the very call. */
+  readonly secrets: SecretsOfJob;
   readonly restoreFrom?: RestorePoint;
   readonly allowNonRestoredState: boolean;
 }

@@ -1,10 +1,13 @@
 import { seeAtHand } from "../artifacts/at-hand.ts";
 import type { ReadBlob } from "../artifacts/path-source.ts";
 import type { Clock } from "../common/clock.ts";
+import { Secret } from "../common/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { SightedCluster } from "../flink/cluster.ts";
 import { artifactRequest } from "../pass/decide-artifact.ts";
+import type { ObserveDeps } from "../pass/observe.ts";
 import { desiredOf, observeAndDecide, type DecideDeps, type Decided, type Undetermined } from "../pass/observe-and-decide.ts";
+import { secretKey } from "../pass/read-secrets.ts";
 import type { Snapshot } from "../pass/snapshot.ts";
 import { AssumedArtifacts } from "./assume-artifacts.ts";
 import { buildPlan } from "./build-plan.ts";
@@ -28,6 +31,14 @@ const MAX_LOOKS = 4;
 /** Nobody else waits for the answer of a slow cluster. */
 const PATIENCE_MS = 20_000;
 
+/** No plan reads a secret, least of all for a pull request: each one counts as there. */
+const ASSUMED_SECRETS: ObserveDeps["secrets"] = {
+  read: async (wanted) => {
+    const assumed = { kind: "read" as const, value: new Secret(""), digest: "" };
+    return Promise.resolve(new Map(wanted.map((secret) => [secretKey(secret), assumed])));
+  },
+};
+
 /** What the daemon would do now about this snapshot. It looks at the clusters; it has nothing to write with. */
 export async function planNow(
   deps: PlanNowDeps,
@@ -48,7 +59,15 @@ export async function planNow(
       config,
       clock,
       clusters,
-      observe: { clusters, store, actions: nothingOfOurs, instance: config.instance, limits, patienceMs: PATIENCE_MS },
+      observe: {
+        clusters,
+        store,
+        actions: nothingOfOurs,
+        secrets: ASSUMED_SECRETS,
+        instance: config.instance,
+        limits,
+        patienceMs: PATIENCE_MS,
+      },
       reader: { knewStatus: () => false },
     },
     snapshot,

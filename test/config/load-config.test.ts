@@ -93,6 +93,7 @@ describe("a loaded configuration", () => {
         timeoutMs: 600_000,
         maven: { repositories: [] },
       },
+      secrets: {},
       proxy: {},
       log: { level: "info" },
     });
@@ -101,6 +102,7 @@ describe("a loaded configuration", () => {
 
   it("keeps its cache under the folder for temporary files when there is no better one, and where it is told to", async () => {
     expect(configOf(await load(MINIMAL)).artifacts.cacheDir).toBe(join(tmpdir(), "penstock"));
+    expect(configOf(await load(`${MINIMAL}secrets: {dir: job-secrets}`)).secrets.dir).toMatch(/^\/.*\/job-secrets$/);
     expect(configOf(await load(`${MINIMAL}artifacts: {cacheDir: cache/jars}`)).artifacts.cacheDir).toBe(
       join(folder, "cache/jars"),
     );

@@ -67,6 +67,7 @@ describe("a valid configuration", () => {
         },
       },
       policy: { paused: false, runtimeUpdates: "automatic", onDelete: "savepoint", deleteTimeout: "10m", deletions: { max: 5 } },
+      secrets: {},
       artifacts: { maxSize: "500MB", timeout: "10m", allowPrivateNetworks: false, maven: { repositories: [] } },
       previews: { plans: true, runs: false, branches: [] },
       server: { host: "127.0.0.1", port: 8080 },

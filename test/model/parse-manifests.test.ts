@@ -206,6 +206,16 @@ status:
       ],
     ],
     [
+      "references to secrets that are none",
+      {
+        more: "  jarOptions: {mainArgs: [ok, '${secret:../x}']}\n  configuration: {pipeline.name: 'a ${secret:}', pipeline.max-parallelism: '${secret:max}'}\n",
+      },
+      [
+        'a.yaml:13:31 spec.jarOptions.mainArgs[1] must name a secret as ${secret:NAME}, of letters, digits, _, - and . that begins with none of - and ., found "${secret:../x}"; write $${secret: for that text itself',
+        'a.yaml:14:34 spec.configuration: pipeline.name must name a secret as ${secret:NAME}, of letters, digits, _, - and . that begins with none of - and ., found "${secret:}"; write $${secret: for that text itself',
+      ],
+    ],
+    [
       "batch mode",
       { more: "  configuration: {execution.runtime-mode: BATCH}\n" },
       [

@@ -73,6 +73,7 @@ function aSubmit(attempt = 1, parallelism = 2): JobDecision {
         mainArgs: [],
         parallelism,
         configuration: {},
+        secrets: new Map(),
         allowNonRestoredState: false,
       },
     },

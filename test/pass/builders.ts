@@ -435,6 +435,7 @@ export function anObserved(
   overrides: {
     readonly clusters?: Observed["clusters"];
     readonly artifacts?: Readonly<Record<string, ArtifactSeen>>;
+    readonly secrets?: Observed["secrets"];
     readonly submissions?: Readonly<Record<string, SubmissionSeen>>;
     readonly steps?: Readonly<Record<string, StepSeen>>;
   } = {},
@@ -443,6 +444,7 @@ export function anObserved(
   return {
     clusters: overrides.clusters ?? [aReachableCluster()],
     artifacts: new Map(artifacts.map(([name, seen]) => [resourceKey(anId({ kind: "Artifact", name })), seen])),
+    secrets: overrides.secrets ?? new Map(),
     submissions: new Map(Object.entries(overrides.submissions ?? {})),
     steps: new Map(Object.entries(overrides.steps ?? {})),
   };

@@ -22,6 +22,7 @@ function aWorld(overrides: Partial<ObserveDeps> = {}): ObserveDeps {
     clusters: [],
     store: { see: () => ({ kind: "absent" }) },
     actions: { see: () => new Map(), seeSteps: () => new Map() },
+    secrets: { read: async () => new Map() },
     instance: INSTANCE,
     limits: { maxBytes: 500, maxBlobBytes: 20 },
     ...overrides,
