@@ -53,6 +53,7 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
       onDelete: settings.policy.onDelete,
       deleteTimeoutMs: durationMs(settings.policy.deleteTimeout),
       deletions: { max: settings.policy.deletions.max },
+      restorePoints: settings.policy.restorePoints,
     },
     artifacts: {
       maxBytes: sizeBytes(artifacts.maxSize),

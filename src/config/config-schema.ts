@@ -291,6 +291,26 @@ const policy = {
         },
       },
     },
+    restorePoints: {
+      type: "object",
+      additionalProperties: false,
+      default: {},
+      description: "What becomes of old checkpoints and savepoints of a job.",
+      properties: {
+        dispose: {
+          type: "boolean",
+          default: true,
+          description:
+            "Have Flink remove what nothing needs any more: savepoints that were taken for a rescale, a suspension, a move or a deletion, and checkpoints that dead attempts left.",
+        },
+        keep: {
+          type: "integer",
+          minimum: 1,
+          default: 3,
+          description: "So many of the newest stay in any case, for each job.",
+        },
+      },
+    },
   },
 } as const;
 

@@ -93,6 +93,8 @@ export interface PolicyConfig {
   /** How long a deletion waits for its savepoint. */
   readonly deleteTimeoutMs: number;
   readonly deletions: { readonly max: number };
+  /** Whether restore points that nothing needs are disposed of, and how many of a Job's newest stay in any case. */
+  readonly restorePoints: { readonly dispose: boolean; readonly keep: number };
 }
 
 export interface MavenRepositoryConfig {

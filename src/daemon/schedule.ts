@@ -30,6 +30,8 @@ export function nextDelayMs(
 /** Whether a job is between two states or an announced step is not over. */
 function isUnsettled({ desired, decisions, observed }: DonePass): boolean {
   if ([...decisions.jobs, ...decisions.savepoints].some(isUnderWay)) return true;
+  // A disposal that failed and waits for its turn holds nobody up.
+  if (decisions.disposals.some(({ kind }) => kind !== "wait" && kind !== "tidied")) return true;
   return observed.clusters.some((cluster) => desired.jobs.some((job) => isMoving(job, cluster, observed.clusters)));
 }
 

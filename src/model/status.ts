@@ -144,6 +144,15 @@ export interface Tombstone {
   readonly finalized?: Finalized;
 }
 
+/** A savepoint that we took for the Job itself, and not for a Savepoint. Its files are ours to dispose of when nothing needs them. */
+export interface TakenSavepoint {
+  readonly uri: string;
+  readonly takenAt: string;
+  readonly flinkJobId: string;
+  /** `Drain`: a Final Savepoint's, which is no restore point, and whose files are not ours. */
+  readonly reason: "Rescale" | "Migrate" | "Suspend" | "Delete" | "Drain";
+}
+
 export interface JobStatus {
   readonly phase: JobPhase;
   readonly flinkJobState: FlinkJobState;
@@ -173,6 +182,10 @@ export interface JobStatus {
   /** Attempts in a row that ended before they completed a checkpoint: the next one waits the longer. */
   readonly restarts?: number;
   readonly lastSavepoint?: LastSavepoint;
+  /** Oldest first. */
+  readonly savepoints?: readonly TakenSavepoint[];
+  /** The write-ahead record of the disposal of a restore point that nothing needs. It stands in the way of no other step. */
+  readonly disposal?: SavepointOperation;
   /** A rescale whose next start failed, so that the job runs as before: not tried again with the same rpus. */
   readonly rescaleFailed?: { readonly rpus: number; readonly because: string };
   /** Stopped by us until `rpus` is raised again. */

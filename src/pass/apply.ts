@@ -272,6 +272,7 @@ function worksOf(decisions: Decisions): readonly Task[] {
   return [
     ...decisions.jobs.filter((decision) => "work" in decision),
     ...decisions.savepoints.filter((decision) => "work" in decision),
+    ...decisions.disposals.filter((decision) => "work" in decision),
   ];
 }
 

@@ -74,7 +74,8 @@ export function buildStatus(input: BuildStatusInput): StatusUpdate {
     changes.set(SUMMARY_PATH, formatSummary(summary, all));
     changes.set(README_PATH, formatStatusReadme(all, summary));
   }
-  const announces = [...input.decisions.jobs, ...input.decisions.savepoints].some(({ kind }) => kind === "announce");
+  const { jobs, savepoints, disposals } = input.decisions;
+  const announces = [...jobs, ...savepoints, ...disposals].some(({ kind }) => kind === "announce");
   const news = buildNews(input, records);
   return { changes, records, summary, news, message: buildMessage(news, snapshot, summary), announces };
 }
@@ -85,10 +86,11 @@ function buildNews(
 ): readonly News[] {
   const news: News[] = [];
   // Jobs first: they are what a person looks for in the subject of a commit.
+  const disposals = new Map(decisions.disposals.map((disposal) => [disposal.key, disposal.because]));
   for (const { key, id, because } of [...decisions.jobs, ...decisions.artifacts, ...decisions.savepoints]) {
     const [before, after] = [snapshot.status.records.get(key), records.get(key)];
     if (after === undefined && before !== undefined) news.push({ id, what: "forgotten", because });
-    const change = after === undefined ? undefined : describeChange(before, after);
+    const change = after === undefined ? undefined : describeChange(before, after, disposals.get(key));
     if (change !== undefined) news.push({ id, what: change.what, because: change.because ?? because });
   }
   return news;
@@ -111,7 +113,9 @@ function nextRecords({
     add(nextArtifactRecord(artifact, decisions.artifacts[index]!, context));
   for (const [index, savepoint] of desired.savepoints.entries())
     add(nextSavepointRecord(savepoint, decisions.savepoints[index]!, context));
-  for (const [index, job] of desired.jobs.entries()) add(nextJobRecord(job, decisions.jobs[index]!, context));
+  const disposals = new Map(decisions.disposals.map((disposal) => [disposal.key, disposal]));
+  for (const [index, job] of desired.jobs.entries())
+    add(nextJobRecord(job, decisions.jobs[index]!, context, disposals.get(job.key)));
   return next;
 }
 
@@ -139,6 +143,7 @@ function buildSummary(
 function describeChange(
   before: ResourceRecord | undefined,
   after: ResourceRecord,
+  disposal: string | undefined,
 ): { readonly what: string; readonly because?: string } | undefined {
   if (before === after) return undefined;
   const [from, to] = [before === undefined ? "new" : stateLabel(before.status), stateLabel(after.status)];
@@ -156,6 +161,7 @@ function describeChange(
   const moved = after.status.conditions.find(
     ({ type, status, reason }) => old.get(type)?.status !== status || old.get(type)?.reason !== reason,
   );
+  if (moved === undefined && disposal !== undefined) return { what: "an old restore point", because: disposal };
   if (moved === undefined) return { what: "details" };
   return { what: `${moved.type} ${moved.status} (${moved.reason})`, because: moved.message };
 }

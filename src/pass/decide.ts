@@ -7,6 +7,7 @@ import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { JobRecord, JobStatus } from "../model/status.ts";
 import { announcedArtifact, artifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
 import { decideArtifact } from "./decide-artifact.ts";
+import { decideDisposals } from "./decide-disposals.ts";
 import { decideJob } from "./decide-job.ts";
 import { decideSavepoint } from "./decide-savepoint.ts";
 import type { Decisions, JobDecision, JobWork } from "./decision.ts";
@@ -33,6 +34,8 @@ export interface DecideInput {
   readonly lastSeen: readonly ClusterSeen[];
   readonly statusLost: StatusLost;
   readonly guarded: Guarded;
+  /** Jobs whose directories were listed to see what nothing needs any more; see `chooseTidying`. */
+  readonly tidying?: ReadonlySet<ResourceKey>;
   readonly deletionsHeld: string | undefined;
   readonly now: number;
 }
@@ -106,7 +109,10 @@ export function decide(input: DecideInput): Decisions {
       now: input.now,
     }),
   );
-  return { jobs, artifacts, savepoints, slots };
+  const { instance, policy } = input.config;
+  const tidying = input.tidying ?? new Set();
+  const disposals = decideDisposals({ instance, policy, desired, observed, jobs, tidying, now: input.now });
+  return { jobs, disposals, artifacts, savepoints, slots };
 }
 
 /**

@@ -135,8 +135,22 @@ export type SavepointDecision =
   /** Nothing came of its operation: it is tried again. */
   | (DecisionBase & { readonly kind: "abandon"; readonly block: Block });
 
+/** What becomes of a restore point of a Job that nothing needs any more. `announce` and `resume` as for Savepoints. */
+export type DisposalDecision =
+  | (DecisionBase & { readonly kind: "announce" | "resume"; readonly work: SavepointWork })
+  | (DecisionBase & { readonly kind: "await" })
+  /** It failed, and is tried again later. */
+  | (DecisionBase & { readonly kind: "wait" })
+  | (DecisionBase & { readonly kind: "disposed" })
+  /** `isTidied`: it is not begun again for this attempt. */
+  | (DecisionBase & { readonly kind: "abandon"; readonly isTidied: boolean })
+  /** There is nothing more to dispose of for this attempt. */
+  | (DecisionBase & { readonly kind: "tidied" });
+
 export interface Decisions {
   readonly jobs: readonly JobDecision[];
+  /** Only of Jobs that have something to dispose of, or were looked at for it. */
+  readonly disposals: readonly DisposalDecision[];
   readonly artifacts: readonly ArtifactDecision[];
   readonly savepoints: readonly SavepointDecision[];
   /** What is left of the slots after everything that was decided. */

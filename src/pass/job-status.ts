@@ -5,17 +5,35 @@ import { withCondition, withoutCondition, withTransition } from "../model/condit
 import type { JobManifest } from "../model/manifest.ts";
 import { stateLabel } from "../model/state-label.ts";
 import type { ResourceKey } from "../model/resource.ts";
-import type { AcceptedSource, Condition, JobRecord, JobStatus, LastSavepoint, Operation } from "../model/status.ts";
+import type {
+  AcceptedSource,
+  Condition,
+  JobRecord,
+  JobStatus,
+  LastSavepoint,
+  Operation,
+  StopPurpose,
+  TakenSavepoint,
+} from "../model/status.ts";
 import { specDigits } from "../model/canonical-spec.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
 import { acceptanceOfJob, isSpecOf } from "./acceptance.ts";
 import { isDeepStrictEqual } from "node:util";
-import type { Block, JobDecision, JobWork, Settlement } from "./decision.ts";
+import type { Block, DisposalDecision, JobDecision, JobWork, Settlement } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
 import { jobConditions, type ConditionNow } from "./job-conditions.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
 import { digestsOf } from "./secrets-for-job.ts";
+
+/** More than that only come together where nothing is disposed of; the oldest ones are then left to whoever set it so. */
+const MAX_SAVEPOINTS = 50;
+const TAKEN_FOR: Readonly<Partial<Record<StopPurpose, TakenSavepoint["reason"]>>> = {
+  rescale: "Rescale",
+  migrate: "Migrate",
+  suspend: "Suspend",
+  delete: "Delete",
+};
 
 export interface StatusContext {
   readonly commit: string;
@@ -26,11 +44,16 @@ export interface StatusContext {
 }
 
 /** The record of a Job after this pass; the very one that was there when nothing changed; undefined when there is none to keep. */
-export function nextJobRecord(job: DesiredJob, decision: JobDecision, context: StatusContext): JobRecord | undefined {
+export function nextJobRecord(
+  job: DesiredJob,
+  decision: JobDecision,
+  context: StatusContext,
+  disposal?: DisposalDecision,
+): JobRecord | undefined {
   if (decision.kind === "forget") return undefined;
   const base = decision.kind === "adopt" ? decision.record : baseRecord(job, decision, context);
   if (base === undefined || job.recordProblem !== undefined) return job.record;
-  const moved: JobRecord = { ...base, status: withDecision(base.status, decision, context) };
+  const moved: JobRecord = { ...base, status: withDisposal(withDecision(base.status, decision, context), disposal) };
   const seen = seeJob(moved, context.observed);
   const status = withCheckpoint(withState(moved.status, seen, decision), seen);
   const acceptance = acceptanceOfJob({ ...job, record: { ...moved, status } }, decision, context.taken);
@@ -83,9 +106,10 @@ function baseRecord(job: DesiredJob, decision: JobDecision, context: StatusConte
   };
 }
 
-/** What a Job keeps of its former life: its numbers, which are never used twice, and its history. */
-function rebornStatus({ run, attempt, source, conditions, history }: JobStatus): JobStatus {
-  return { phase: "Pending", flinkJobState: "", run, attempt, source, conditions, history };
+/** What a Job keeps of its former life: its numbers, which are never used twice, what it left, and its history. */
+function rebornStatus({ run, attempt, source, savepoints, disposal, conditions, history }: JobStatus): JobStatus {
+  const left = { ...(savepoints === undefined ? {} : { savepoints }), ...(disposal === undefined ? {} : { disposal }) };
+  return { phase: "Pending", flinkJobState: "", run, attempt, source, ...left, conditions, history };
 }
 
 /** The commit in which the spec was first seen as it is; one that leaves the file alone does not count. */
@@ -104,7 +128,7 @@ function withDecision(status: JobStatus, decision: JobDecision, context: StatusC
   const deleting = isDeleting(decision) ? markDeleting(status, context.now) : status;
   switch (decision.kind) {
     case "announce":
-      return withSecretsOf(withAnnouncement(deleting, decision), decision.work);
+      return withSecretsOf(withAnnouncement(deleting, decision, context.now), decision.work);
     case "settle":
       return settle(deleting, decision.settlement, context);
     case "adopt":
@@ -129,10 +153,13 @@ function withSecretsOf({ secrets: before, ...status }: JobStatus, work: JobWork)
 
 function withAnnouncement(
   { initialState: before, ...status }: JobStatus,
-  { work, artifact, initialState: now, rescaleFailed }: JobDecision & { kind: "announce" },
+  { work, artifact, initialState: after, rescaleFailed }: JobDecision & { kind: "announce" },
+  now: number,
 ): JobStatus {
   const { operation } = work;
-  const initialState = artifact === undefined ? before : now;
+  const initialState = artifact === undefined ? before : after;
+  // A start in place of one that should have followed a stop: what the stop left is not forgotten.
+  const left = operation.kind === "start" ? operation.restoreFrom?.uri : undefined;
   const attempt =
     operation.kind === "start" ? operation.attempt : operation.kind === "stop" ? operation.next?.attempt : undefined;
   return {
@@ -141,6 +168,7 @@ function withAnnouncement(
     ...(artifact === undefined ? {} : { artifact }),
     ...(initialState === undefined ? {} : { initialState }),
     ...(rescaleFailed === undefined ? {} : { rescaleFailed }),
+    ...(left === undefined ? {} : withTaken(status, status.operation, left, now)),
     operation,
   };
 }
@@ -165,11 +193,13 @@ function settle(status: JobStatus, settlement: Settlement, { now }: StatusContex
       return { ...rest, requestedRpus: settlement.rpus };
     case "suspended": {
       const lastSavepoint = savepointOf(operation, settlement.uri, "Suspend", now);
-      return { ...rest, flinkJobState: "Finished", suspended: true, requestedRpus: 0, ...lastSavepoint };
+      const taken = withTaken(rest, operation, settlement.uri, now);
+      return { ...rest, flinkJobState: "Finished", suspended: true, requestedRpus: 0, ...lastSavepoint, ...taken };
     }
     case "finalized": {
       const { kind: _kind, ...finalized } = settlement;
-      return { ...rest, flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }), finalized };
+      const taken = withTaken(rest, operation, finalized.uri, now);
+      return { ...rest, flinkJobState: shownState(rest.flinkJobState, { kind: "stopped" }), finalized, ...taken };
     }
     case "followed":
       return followedStatus(rest, settlement);
@@ -187,7 +217,9 @@ function settle(status: JobStatus, settlement: Settlement, { now }: StatusContex
         ...(lost === undefined ? {} : { lost }),
         ...(finalized === undefined ? {} : { finalized }),
       };
-      return { ...kept, phase: "Deleting", flinkJobState: shownState(rest.flinkJobState, { kind: "deleted" }), deleted };
+      const taken = restorePoint === undefined ? {} : withTaken(rest, operation, restorePoint.uri, now);
+      const flinkJobState = shownState(rest.flinkJobState, { kind: "deleted" });
+      return { ...kept, ...taken, phase: "Deleting", flinkJobState, deleted };
     }
     default:
       return settlement satisfies never;
@@ -224,7 +256,46 @@ function startedStatus(
     ...(operation?.kind === "stop" && restoredFrom !== undefined
       ? savepointOf(operation, restoredFrom.uri, operation.purpose === "migrate" ? "Migrate" : "Rescale", now)
       : {}),
+    ...(restoredFrom === undefined ? {} : withTaken(rest, operation, restoredFrom.uri, now)),
   };
+}
+
+/** What a stop left: ours to dispose of one day, or, of a drained job, never to be gone on from. A Final Savepoint has its own record. */
+function withTaken(
+  { savepoints = [] }: Pick<JobStatus, "savepoints">,
+  operation: Operation | undefined,
+  uri: string,
+  now: number,
+): Pick<JobStatus, "savepoints"> {
+  if (operation?.kind !== "stop") return {};
+  const reason = operation.drain === true ? "Drain" : TAKEN_FOR[operation.purpose];
+  if (reason === undefined) return {};
+  const others = savepoints.filter((other) => other.uri !== uri);
+  const taken: TakenSavepoint = { uri, takenAt: formatTime(now), flinkJobId: operation.flinkJobId, reason };
+  return { savepoints: [...others, taken].slice(-MAX_SAVEPOINTS) };
+}
+
+function withDisposal(status: JobStatus, decision: DisposalDecision | undefined): JobStatus {
+  const { disposal, ...rest } = status;
+  switch (decision?.kind) {
+    case undefined:
+    case "await":
+    case "resume":
+    case "tidied":
+    case "wait":
+      return status;
+    case "announce":
+      return { ...status, disposal: decision.work.operation };
+    case "abandon":
+      return rest;
+    case "disposed": {
+      const { savepoints, ...others } = rest;
+      const left = savepoints?.filter(({ uri }) => uri !== disposal?.uri) ?? [];
+      return left.length === 0 ? others : { ...rest, savepoints: left };
+    }
+    default:
+      return decision satisfies never;
+  }
 }
 
 /** The record was old: what runs counts. A Job that was down by the record is up again, which is a new run. */

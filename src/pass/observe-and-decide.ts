@@ -4,8 +4,10 @@ import { publicUrl } from "../common/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { SightedCluster } from "../flink/cluster.ts";
 import type { ClusterSeen } from "../flink/cluster-seen.ts";
+import type { ResourceKey } from "../model/resource.ts";
 import type { Summary } from "../model/status.ts";
 import { buildDesired } from "./build-desired.ts";
+import { chooseTidying } from "./decide-disposals.ts";
 import { decide, type StatusLost } from "./decide.ts";
 import type { Decisions } from "./decision.ts";
 import type { Desired } from "./desired.ts";
@@ -42,19 +44,30 @@ export interface Decided {
 
 export type Undetermined = { readonly kind: "undetermined"; readonly because: string; readonly observed: Observed };
 
-/** The half of a pass that changes nothing, for the daemon, the command line and pull requests alike: desired → observed → decisions. */
+/**
+ * The half of a pass that changes nothing, for the daemon, the command line and pull requests alike: desired → observed → decisions.
+ * Superfluous restore points are only looked for where `tidied` says which attempts were looked at before.
+ */
 export async function observeAndDecide(
   deps: DecideDeps,
   snapshot: Snapshot,
   lastSeen: readonly ClusterSeen[],
   signal: AbortSignal,
+  tidied?: ReadonlySet<string>,
 ): Promise<Decided | Undetermined> {
   const desired = desiredOf(snapshot);
-  const wishes = { pasts: snapshot.status.summary?.statusLost !== undefined };
+  const { deletionsHeld, status } = snapshot;
+  const lostSince = status.summary?.statusLost;
+  const { policy } = deps.config;
+  const tidying =
+    tidied === undefined
+      ? new Set<ResourceKey>()
+      : chooseTidying({ desired, policy, lastSeen, tidied, held: deletionsHeld ?? lostSince });
+  const wishes = { pasts: lostSince !== undefined, tidying };
   const observed = await observe(deps.observe, desired, lastSeen, signal, wishes);
   const established = await establishStatus(deps, snapshot, observed, signal);
   if (established.kind === "undetermined") return { kind: "undetermined", because: established.because, observed };
-  return decideSeen({ config: deps.config, snapshot, observed, established, lastSeen, now: deps.clock.now() }, desired);
+  return decideSeen({ config: deps.config, snapshot, observed, established, lastSeen, tidying, now: deps.clock.now() }, desired);
 }
 
 export interface SeenInput {
@@ -63,12 +76,14 @@ export interface SeenInput {
   readonly observed: Observed;
   readonly established: Establishment;
   readonly lastSeen: readonly ClusterSeen[];
+  /** Jobs whose directories were listed to see what nothing needs any more; none by default. */
+  readonly tidying?: ReadonlySet<ResourceKey>;
   readonly now: number;
 }
 
 /** What is decided for a snapshot when this is what is seen. Pure. */
 export function decideSeen(input: SeenInput, desired = desiredOf(input.snapshot)): Decided {
-  const { config, snapshot, observed, established, lastSeen, now } = input;
+  const { config, snapshot, observed, established, lastSeen, tidying = new Set(), now } = input;
   const source = describeSource(config, snapshot, desired);
   const guarded = guardDeletions({
     jobs: desired.jobs,
@@ -86,6 +101,7 @@ export function decideSeen(input: SeenInput, desired = desiredOf(input.snapshot)
     lastSeen,
     statusLost: whyLost(config, snapshot, established),
     guarded,
+    tidying,
     deletionsHeld: snapshot.deletionsHeld,
     now,
   });

@@ -28,9 +28,11 @@ export interface ObserveDeps {
 export interface LookWishes {
   /** A status branch was lost: what Jobs that no record speaks of may have left. */
   readonly pasts: boolean;
+  /** Jobs of which nothing may need some of what their attempts left. */
+  readonly tidying: ReadonlySet<ResourceKey>;
 }
 
-const NO_WISHES: LookWishes = { pasts: false };
+const NO_WISHES: LookWishes = { pasts: false, tidying: new Set() };
 
 /** A pass waits no longer for one cluster; what is slower counts as unreachable until its answer is there. */
 const PATIENCE_MS = 1000;
@@ -75,7 +77,7 @@ function lookRequest(
     maxAgeMs: moving ? FRESH_ENOUGH_MS : cluster.config.pollIntervalMs - FRESH_ENOUGH_MS,
     slots: starting.length > 0,
     restorePointsOf: jobs
-      .filter((job) => needsRestorePoints(job, cluster, last) || (wishes.pasts && mayHaveAPast(job)))
+      .filter((job) => needsRestorePoints(job, cluster, last) || isWished(job, cluster, wishes))
       .map((job) => lineagePrefix(instance, job.id)),
   };
 }
@@ -106,8 +108,9 @@ function needsRestorePoints(job: DesiredJob, cluster: SightedCluster, last: read
   return operation?.kind === "cancel" || isDown(job, ref, id, last) || isLeftStateless(job, status, last);
 }
 
-function mayHaveAPast(job: DesiredJob): boolean {
-  return job.declared.kind === "declared" && hasNoPast(job);
+function isWished(job: DesiredJob, cluster: SightedCluster, { pasts, tidying }: LookWishes): boolean {
+  if (tidying.has(job.key)) return job.record?.status.cluster?.name === cluster.name;
+  return pasts && job.declared.kind === "declared" && hasNoPast(job);
 }
 
 /** Its manifest is gone and it seems to have no state: whether it is so is looked for before it is cancelled. */

@@ -25,13 +25,15 @@ export interface PassDeps extends DecideDeps {
 /** What a pass hands to the next one, besides what it wrote: all of it may be lost with the process. */
 export interface PassMemory {
   readonly clusters: readonly ClusterSeen[];
+  /** Flink job ids of the attempts before which nothing superfluous is left. */
+  readonly tidied: ReadonlySet<string>;
   /** Since when there are news that no commit tells yet. */
   readonly newsSinceMs: number | undefined;
   /** What was said last of why nothing can be decided or written, so that it is said once. */
   readonly said: string | undefined;
 }
 
-export const FIRST_MEMORY: PassMemory = { clusters: [], newsSinceMs: undefined, said: undefined };
+export const FIRST_MEMORY: PassMemory = { clusters: [], tidied: new Set(), newsSinceMs: undefined, said: undefined };
 
 /** Everything that a pass saw and did; the daemon schedules by it, the command line reports it. */
 export type Pass =
@@ -50,7 +52,7 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   const read = await deps.reader.read(signal); // manifests of the head, record of the status branch
   if (read.kind === "unreadable") return blind(deps, memory, read.because);
   const { snapshot } = read;
-  const decided = await observeAndDecide(deps, snapshot, memory.clusters, signal); // what `plan` shows, too
+  const decided = await observeAndDecide(deps, snapshot, memory.clusters, signal, memory.tidied); // what `plan` shows, too
   const { observed } = decided;
   if (decided.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, decided.because);
   const { desired, decisions, now } = decided;
@@ -101,7 +103,27 @@ function remember(
   now: number,
 ): PassMemory {
   const hasNews = pass.published.kind === "put-off" || pass.published.kind === "failed" || pass.published.kind === "conflict";
-  return { clusters: pass.observed.clusters, newsSinceMs: hasNews ? (memory.newsSinceMs ?? now) : undefined, said };
+  return {
+    clusters: pass.observed.clusters,
+    tidied: rememberTidied(memory.tidied, pass),
+    newsSinceMs: hasNews ? (memory.newsSinceMs ?? now) : undefined,
+    said,
+  };
+}
+
+/** Only of attempts that still are the last ones of their Jobs. */
+function rememberTidied(
+  known: ReadonlySet<string>,
+  { decisions, desired }: Pick<Pass & { kind: "done" }, "decisions" | "desired">,
+): ReadonlySet<string> {
+  const done = new Set(
+    decisions.disposals.filter((one) => one.kind === "tidied" || (one.kind === "abandon" && one.isTidied)).map(({ key }) => key),
+  );
+  const ids = desired.jobs.flatMap(({ key, record }) => {
+    const id = record?.status.flinkJobId;
+    return id !== undefined && (known.has(id) || done.has(key)) ? [id] : [];
+  });
+  return new Set(ids);
 }
 
 /** Everything that a later pass may ask about; a second Flink job of a Job stands in no record between two tries to stop it. */
@@ -113,7 +135,8 @@ function flinkJobIdsOf(update: StatusUpdate, { clusters }: Observed): ReadonlySe
   for (const record of update.records.values()) {
     if (record.kind === "Savepoint" && record.status.operation !== undefined) ids.add(record.status.operation.triggerId);
     if (record.kind !== "Job") continue;
-    const { flinkJobId, operation } = record.status;
+    const { flinkJobId, operation, disposal } = record.status;
+    if (disposal !== undefined) ids.add(disposal.triggerId);
     for (const id of [flinkJobId, operation?.flinkJobId, operation?.kind === "stop" ? operation.next?.flinkJobId : undefined])
       if (id !== undefined) ids.add(id);
   }

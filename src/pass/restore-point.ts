@@ -62,8 +62,10 @@ function withoutList(record: JobRecord, seen: JobSeen, because: string): Restore
 }
 
 function fromList(record: JobRecord, seen: JobSeen, entries: readonly RestorePointEntry[]): RestoreChoice {
-  const { startedFrom, checkpointed, flinkJobId, lastSavepoint } = record.status;
-  const usable = entries.filter((entry) => attemptOf(entry.flinkJobId) <= record.status.attempt);
+  const { startedFrom, checkpointed, flinkJobId, lastSavepoint, savepoints = [] } = record.status;
+  // What a drained job left lacks the windows that it emitted.
+  const drained = new Set(savepoints.filter(({ reason }) => reason === "Drain").map(({ uri }) => uri));
+  const usable = entries.filter((entry) => attemptOf(entry.flinkJobId) <= record.status.attempt && !drained.has(entry.uri));
   const newest = newestRestorePoint(usable);
   // Flink's numbers may be news that the record does not tell yet.
   const tookSome = seen.kind === "listed" && (seen.job.detail?.checkpoints.completed ?? 0) > 0;

@@ -86,6 +86,7 @@ describe("a loaded configuration", () => {
         onDelete: "savepoint",
         deleteTimeoutMs: 600_000,
         deletions: { max: 5 },
+        restorePoints: { dispose: true, keep: 3 },
       },
       artifacts: {
         maxBytes: 500 * 1024 ** 2,

@@ -81,7 +81,7 @@ function aSubmit(attempt = 1, parallelism = 2): JobDecision {
 }
 
 function decisionsOf(...jobs: readonly JobDecision[]): Decisions {
-  return { jobs, artifacts: [], savepoints: [], slots: new Map() };
+  return { jobs, disposals: [], artifacts: [], savepoints: [], slots: new Map() };
 }
 
 describe("what was announced", () => {

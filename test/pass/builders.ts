@@ -457,6 +457,7 @@ export function aPolicy(overrides: Partial<PolicyConfig> = {}): PolicyConfig {
     onDelete: "savepoint",
     deleteTimeoutMs: 600_000,
     deletions: { max: 5 },
+    restorePoints: { dispose: true, keep: 3 },
     ...overrides,
   };
 }

@@ -57,6 +57,13 @@ describe("the restore point of a Job whose directories can be listed", () => {
     expect(choose({ startedFrom: OLD }, entries(aCheckpoint(2)))).toMatchObject({ point: { uri: aCheckpoint(2).uri } });
   });
 
+  it("is never one of a job that was drained: it lacks the windows that were emitted", () => {
+    const savepoints = [{ uri: aSavepoint(1).uri, takenAt: "", flinkJobId: anAttempt(1), reason: "Drain" }] as const;
+    expect(choose({}, entries(aSavepoint(1)))).toMatchObject({ kind: "from" });
+    expect(choose({ savepoints }, entries(aSavepoint(1)))).toMatchObject({ kind: "wait", reason: "RestorePointUnknown" });
+    expect(choose({ savepoints }, entries(aCheckpoint(1), aSavepoint(1)))).toMatchObject({ point: { uri: aCheckpoint(1).uri } });
+  });
+
   it("is never one of an attempt that was not announced", () => {
     expect(choose({}, entries(aCheckpoint(2), aCheckpoint(3)))).toMatchObject({ point: { uri: aCheckpoint(2).uri } });
   });
