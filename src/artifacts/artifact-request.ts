@@ -11,9 +11,13 @@ export interface ArtifactRequest {
   readonly source: ArtifactSource;
   /** Pinned by the manifest, or recorded at the first Ready: other bytes are refused. */
   readonly sha256?: string;
+  /** The digest was recorded when the Artifact became Ready: jobs may run with these bytes. */
+  readonly recorded?: boolean;
   /** For `path` sources: what the path led to; absent when there is nothing. */
   readonly blob?: BlobRef;
   readonly maxBytes: number;
+  /** What Jobs, or the Artifact itself, want to run out of it: looked into along with the jar. */
+  readonly entryClasses?: readonly string[];
 }
 
 /** Equal for requests that lead to the same place. The commit is left out: the same blob may stand in many. */

@@ -1,19 +1,26 @@
 import PQueue from "p-queue";
 import type { Clock } from "../common/clock.ts";
 import { messageOf } from "../common/errors.ts";
+import type { Lookup, ProxySettings } from "../common/http.ts";
 import type { Log } from "../common/log.ts";
 import { retryDelayMs } from "../common/retry-delay.ts";
 import type { ArtifactsConfig } from "../config/config.ts";
 import { LAUNCHER_CLASS_NAME, LAUNCHER_VERSION, launcherClass } from "../flink/launcher/launcher-class.ts";
 import type { JarFile } from "../flink/multipart.ts";
+import { S3Connection } from "../flink/s3-connection.ts";
 import type { ResourceKey } from "../model/resource.ts";
+import { AddressGuard } from "./address-guard.ts";
 import { ArtifactError, diskFailure, type FailureReason } from "./artifact-error.ts";
 import { type ArtifactRequest, placeOf } from "./artifact-request.ts";
 import { JarCache } from "./cache.ts";
+import { CutDownloads } from "./download.ts";
+import { inspectClasses } from "./entry-class.ts";
 import { type CreateDispatcher, HttpGetter, tookTooLong } from "./http-get.ts";
 import type { JarContent } from "./inspect-jar.ts";
+import type { LfsServer } from "./lfs.ts";
 import { type LoadedArtifact, loadArtifact } from "./load-artifact.ts";
 import type { ReadBlob } from "./path-source.ts";
+import { UrlHosts } from "./url-source.ts";
 import { addClassToJar } from "./with-launcher.ts";
 
 export type ArtifactSeen =
@@ -47,6 +54,9 @@ export interface ArtifactFailure {
 export interface ArtifactStoreSettings extends ArtifactsConfig {
   /** The daemon's: the first part of the names that jars are uploaded under. */
   readonly instance: string;
+  /** The Git server: `path` sources may be kept in its Git LFS, and `url` sources may point to it. */
+  readonly repository?: LfsServer;
+  readonly proxy?: ProxySettings;
 }
 
 export interface ArtifactStoreDeps {
@@ -56,6 +66,8 @@ export interface ArtifactStoreDeps {
   /** Called after an artifact became ready, failed or was lost; never from within a call of the store. */
   readonly onChange: () => void;
   readonly createDispatcher: CreateDispatcher;
+  /** Finds the addresses of hosts of `url` sources, in place of the system's. */
+  readonly lookup?: Lookup;
   /** How long a server may be silent. */
   readonly idleTimeoutMs?: number;
 }
@@ -81,6 +93,9 @@ export class ArtifactStore {
   readonly #deps: ArtifactStoreDeps;
   readonly #cache: JarCache;
   readonly #http: HttpGetter;
+  readonly #hosts: UrlHosts;
+  readonly #s3: S3Connection;
+  readonly #cuts = new CutDownloads();
   readonly #downloads = new PQueue({ concurrency: DOWNLOADS_AT_ONCE });
   readonly #blobs = new PQueue({ concurrency: BLOBS_AT_ONCE });
   readonly #entries = new Map<ResourceKey, Entry>();
@@ -88,13 +103,21 @@ export class ArtifactStore {
   readonly #loading = new Map<string, Promise<void>>();
   readonly #launcherJars = new Map<string, Promise<JarFile>>();
   readonly #closing = new AbortController();
+  readonly #inspecting = new Set<string>();
+  /** Digests that the status branch speaks of: their bytes may be nowhere else. */
+  #needed: ReadonlySet<string> = new Set();
   #cleaning: Promise<void> | undefined;
+  #shrinking: Promise<void> = Promise.resolve();
+  #isOverfull = false;
 
   constructor(settings: ArtifactStoreSettings, deps: ArtifactStoreDeps) {
     this.#settings = settings;
     this.#deps = deps;
     this.#cache = new JarCache(settings.cacheDir, deps.clock);
-    this.#http = new HttpGetter(deps.createDispatcher, deps.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS);
+    const idleTimeoutMs = deps.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS;
+    this.#http = new HttpGetter(deps.createDispatcher, idleTimeoutMs);
+    this.#hosts = buildUrlHosts(settings, deps.lookup);
+    this.#s3 = new S3Connection(settings.s3, { proxy: settings.proxy ?? {}, idleTimeoutMs });
   }
 
   see(request: ArtifactRequest): ArtifactSeen {
@@ -137,6 +160,19 @@ export class ArtifactStore {
     return this.#withLauncher(sha256, cached.file, `${name}-${LAUNCHER_VERSION}.jar`);
   }
 
+  /** Looks into further classes of a jar that is ready; `see` shows them when it is done. */
+  inspect(request: ArtifactRequest): void {
+    const seen = this.see(request);
+    if (seen.kind !== "ready" || this.#closing.signal.aborted || this.#inspecting.has(seen.sha256)) return;
+    this.#inspecting.add(seen.sha256);
+    void this.#blobs.add(() => this.#inspect(seen, request.entryClasses ?? []));
+  }
+
+  /** The digests that the status branch speaks of: what the cache keeps, however much there is. */
+  retain(digests: ReadonlySet<string>): void {
+    this.#needed = digests;
+  }
+
   /** Ends what is under way for these and drops what is known; the cache keeps its files. */
   forget(keys: Iterable<ResourceKey>): void {
     for (const key of keys) {
@@ -151,7 +187,7 @@ export class ArtifactStore {
     this.forget([...this.#entries.keys()]);
     await Promise.all([this.#downloads.onIdle(), this.#blobs.onIdle(), this.#cleaning]);
     await Promise.allSettled(this.#launcherJars.values());
-    await this.#http.close();
+    await Promise.all([this.#shrinking, this.#cuts.close(), this.#http.close(), this.#s3.close()]);
   }
 
   /** Never rejects. */
@@ -189,8 +225,12 @@ export class ArtifactStore {
     return {
       cache: this.#cache,
       http: this.#http,
+      hosts: this.#hosts,
+      s3: this.#s3,
+      lfs: this.#settings.repository,
+      cuts: this.#cuts,
       readBlob: this.#deps.readBlob,
-      maven: this.#settings.maven,
+      config: this.#settings,
       inspected: (sha256) => this.#readyWith(sha256).next().value?.inspection,
     };
   }
@@ -203,8 +243,10 @@ export class ArtifactStore {
   #noteReady(entry: Entry, { sha256, size, file, inspection, fetched }: LoadedArtifact): void {
     entry.state = { kind: "ready", sha256, size, file, inspection };
     const facts = { artifact: entry.request.key, sha256, size, ...blobFacts(entry.request) };
-    if (fetched) this.#deps.log.info(facts, "artifact fetched");
-    else this.#deps.log.debug(facts, "artifact found in the cache");
+    if (fetched) {
+      this.#deps.log.info(facts, "artifact fetched");
+      this.#shrink();
+    } else this.#deps.log.debug(facts, "artifact found in the cache");
   }
 
   #noteFailure(entry: Entry, error: ArtifactError): void {
@@ -227,6 +269,47 @@ export class ArtifactStore {
     for (const [key, { state }] of this.#entries) {
       if (state.kind === "ready" && state.sha256 === sha256) yield { ...state, key };
     }
+  }
+
+  /** Never rejects. */
+  async #inspect({ sha256, file, inspection }: ReadyArtifact, entryClasses: readonly string[]): Promise<void> {
+    try {
+      const inspected = await inspectClasses(file, inspection, entryClasses);
+      for (const entry of this.#entries.values()) {
+        if (entry.state.kind === "ready" && entry.state.sha256 === sha256)
+          entry.state = { ...entry.state, inspection: inspected };
+      }
+    } catch (error) {
+      // The jar was there and can no longer be read: it is fetched again, and looked into then.
+      this.#deps.log.debug({ err: error, sha256 }, "jar not readable");
+      this.#lose(sha256);
+    }
+    this.#inspecting.delete(sha256);
+    if (!this.#closing.signal.aborted) this.#deps.onChange();
+  }
+
+  /** One after the other, and never waited for: what is there serves as well in a folder that is too large. */
+  #shrink(): void {
+    this.#shrinking = this.#shrinking
+      .then(async () => this.#shrinkNow())
+      .catch((err: unknown) => {
+        this.#deps.log.debug({ err }, "the artifact cache was not made smaller");
+      });
+  }
+
+  async #shrinkNow(): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    const { cacheBytes, cacheDir } = this.#settings;
+    const ready = [...this.#entries.values()].flatMap(({ state }) => (state.kind === "ready" ? [state.sha256] : []));
+    const { bytes, removed } = await this.#cache.shrink(cacheBytes, new Set([...this.#needed, ...ready]));
+    if (removed > 0) this.#deps.log.info({ removed, bytes }, "jars that nobody needs were removed from the cache");
+    if (bytes > cacheBytes && !this.#isOverfull) {
+      this.#deps.log.warn(
+        { bytes, cacheBytes, cacheDir },
+        "the jars that are in use weigh more than artifacts.cacheSize; they stay",
+      );
+    }
+    this.#isOverfull = bytes > cacheBytes;
   }
 
   #lose(sha256: string): void {
@@ -255,6 +338,7 @@ export class ArtifactStore {
     const { file, size } = await this.#cache.derive(sha256, LAUNCHER_VERSION, (to) =>
       addClassToJar({ from, to, className: LAUNCHER_CLASS_NAME, classBytes: launcherClass() }, signal),
     );
+    this.#shrink();
     return { path: file, size, fileName };
   }
 
@@ -263,7 +347,17 @@ export class ArtifactStore {
     await this.#cache.removeLeftovers().catch((err: unknown) => {
       this.#deps.log.debug({ err }, "old temporary files of the artifact cache not removed");
     });
+    this.#shrink();
   }
+}
+
+function buildUrlHosts(settings: ArtifactStoreSettings, lookup: Lookup | undefined): UrlHosts {
+  const { hosts, maven, s3, repository, proxy, allowPrivateNetworks } = settings;
+  const endpoint = s3.endpoint === undefined ? [] : [s3.endpoint];
+  const named = [...maven.repositories.map(({ url }) => url), ...endpoint, ...(repository === undefined ? [] : [repository.url])];
+  const proxied = (proxy?.http ?? "") !== "" || (proxy?.https ?? "") !== "";
+  const guard = new AddressGuard({ allowPrivateNetworks, proxied, ...(lookup === undefined ? {} : { lookup }) });
+  return new UrlHosts(hosts, named, guard);
 }
 
 /** Whether what is known still answers the request. */

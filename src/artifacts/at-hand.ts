@@ -8,12 +8,13 @@ import { ArtifactError } from "./artifact-error.ts";
 import type { ArtifactRequest } from "./artifact-request.ts";
 import type { ArtifactSeen } from "./artifact-store.ts";
 import { JarCache } from "./cache.ts";
+import { inspectClasses } from "./entry-class.ts";
 import { inspectJar } from "./inspect-jar.ts";
-import { noteOf } from "./load-artifact.ts";
+import { mayChange, noteOf } from "./load-artifact.ts";
 import { type ReadBlob, readJarBlob } from "./path-source.ts";
 
 export interface AtHandDeps {
-  readonly config: Pick<ArtifactsConfig, "cacheDir" | "maven">;
+  readonly config: Pick<ArtifactsConfig, "cacheDir" | "maven" | "s3">;
   readonly clock: Clock;
   readonly readBlob: ReadBlob;
 }
@@ -50,12 +51,14 @@ async function findInCache(
   signal: AbortSignal,
 ): Promise<ArtifactSeen | undefined> {
   try {
-    const noted = noteOf(request, config);
-    const sha256 = request.sha256 ?? (noted === undefined ? undefined : await cache.digestOf(noted));
+    const name = mayChange(request) ? undefined : noteOf(request, config);
+    const sha256 = request.sha256 ?? (name === undefined ? undefined : (await cache.recall(name))?.sha256);
     const found = sha256 === undefined ? undefined : await cache.find(sha256, signal);
     if (sha256 === undefined || found === undefined) return undefined;
     const inspection = await inspectJar(found.file);
-    return inspection.kind === "jar" ? { kind: "ready", sha256, ...found, inspection } : undefined;
+    if (inspection.kind !== "jar") return undefined;
+    const looked = await inspectClasses(found.file, inspection, request.entryClasses ?? []);
+    return { kind: "ready", sha256, ...found, inspection: looked };
   } catch (error) {
     if (!(error instanceof ArtifactError)) throw error;
     return undefined; // Another user's cache, or a disk that fails: then the jar is not at hand, which the plan says.
@@ -73,13 +76,16 @@ async function lookIntoFile(
   try {
     const incoming = await new JarCache(folder, clock).receive(["sha256"]);
     try {
-      await incoming.write(await readJarBlob(path, request.blob, readBlob, { maxBytes: request.maxBytes, signal }));
+      const found = await readJarBlob(path, request.blob, readBlob, { maxBytes: request.maxBytes, signal });
+      if (found.kind === "lfs") return { kind: "absent" }; // its bytes lie on another server
+      await incoming.write(found.bytes);
       const inspection = await inspectJar(incoming.path);
       const sha256 = incoming.digest("sha256");
       if (inspection.kind !== "jar") throw new ArtifactError("NotAJar", `${path} is not a jar: ${inspection.because}`);
       if (request.sha256 !== undefined && request.sha256 !== sha256)
         throw new ArtifactError("DigestMismatch", `${path} has the sha256 ${sha256.slice(0, 12)}…, and another one is binding`);
-      return { kind: "ready", sha256, size: incoming.size, file: incoming.path, inspection };
+      const looked = await inspectClasses(incoming.path, inspection, request.entryClasses ?? []);
+      return { kind: "ready", sha256, size: incoming.size, file: incoming.path, inspection: looked };
     } finally {
       await incoming.discard();
     }

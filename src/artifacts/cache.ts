@@ -5,6 +5,8 @@ import { dirname, join } from "node:path";
 import type { Clock } from "../common/clock.ts";
 import { sha256Hex } from "../common/hash.ts";
 import { codeOf, diskFailure } from "./artifact-error.ts";
+import { markersIn, markUsed, shrinkCache, type Shrunk } from "./cache-size.ts";
+import type { Validator } from "./download.ts";
 import { type DigestName, IncomingFile } from "./incoming-file.ts";
 
 export interface CachedFile {
@@ -12,6 +14,14 @@ export interface CachedFile {
   readonly size: number;
 }
 
+/** What a source had when it was read last. */
+export interface SourceNote {
+  readonly sha256: string;
+  /** Of a source that may change: with it the source is asked whether it did. */
+  readonly validator?: Validator;
+}
+
+const NOTE_USE_EVERY_MS = 3_600_000;
 /** Nobody writes that long without touching its file: every download has shorter time limits. */
 const LEFTOVER_AGE_MS = 3_600_000;
 
@@ -24,15 +34,23 @@ export class JarCache {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #verified = new Map<string, string>();
+  /** When the use of a jar was noted last: once in a while is enough. */
+  readonly #noted = new Map<string, number>();
 
   constructor(folder: string, clock: Clock) {
     this.#folder = folder;
     this.#clock = clock;
   }
 
-  /** Removes what processes left in `tmp` that died while writing. */
+  /** Removes what is used least until the folder weighs no more than `maxBytes`; `needed` stays. */
+  async shrink(maxBytes: number, needed: ReadonlySet<string>): Promise<Shrunk> {
+    return this.#onDisk(async () => shrinkCache({ folder: this.#folder, maxBytes, needed, nowMs: this.#clock.now() }));
+  }
+
+  /** Removes what processes left in `tmp` that died while writing, and notes about jars that are not here. */
   async removeLeftovers(): Promise<void> {
     await this.#onDisk(async () => {
+      await this.#removeEmptyNotes();
       for (const name of await readdir(join(this.#folder, "tmp")).catch(emptyWhenMissing)) {
         const path = join(this.#folder, "tmp", name);
         const found = await stat(path).catch(undefinedWhenMissing);
@@ -47,9 +65,11 @@ export class JarCache {
       const file = this.#fileOf(sha256);
       const found = await lstat(file).catch(undefinedWhenMissing);
       if (found === undefined) return undefined;
-      if (this.#verified.get(sha256) === fingerprint(found)) return { file, size: found.size };
-      if (found.isFile() && (await hashFile(file, signal)) === sha256) {
+      const isRight =
+        this.#verified.get(sha256) === fingerprint(found) || (found.isFile() && (await hashFile(file, signal)) === sha256);
+      if (isRight) {
         this.#verified.set(sha256, fingerprint(found));
+        await this.#noteUse(sha256);
         return { file, size: found.size };
       }
       this.#verified.delete(sha256);
@@ -95,12 +115,12 @@ export class JarCache {
     return found !== undefined && found.isFile() && found.size === derived.size;
   }
 
-  /** Notes which digest a source had whose content never changes (a blob, a release). One small file each, so processes cannot overwrite one another's notes. */
-  async remember(source: string, sha256: string): Promise<void> {
+  /** Notes what a source had. One small file each, so processes cannot overwrite one another's notes. */
+  async remember(source: string, note: SourceNote): Promise<void> {
     await this.#onDisk(async () => {
       const tempPath = await this.#newTempPath();
       try {
-        await writeFile(tempPath, `${JSON.stringify({ source, sha256 })}\n`, { flag: "wx" });
+        await writeFile(tempPath, `${JSON.stringify({ source, ...note })}\n`, { flag: "wx" });
         await this.#place(tempPath, this.#noteOf(source));
       } finally {
         await rm(tempPath, { force: true });
@@ -108,12 +128,31 @@ export class JarCache {
     });
   }
 
-  /** The digest noted for a source, if any; the jar itself may be gone meanwhile. */
-  async digestOf(source: string): Promise<string | undefined> {
+  /** What was noted for a source, if anything; the jar itself may be gone meanwhile. */
+  async recall(source: string): Promise<SourceNote | undefined> {
     const text = await this.#onDisk(() => readFile(this.#noteOf(source), "utf8").catch(undefinedWhenMissing));
-    // Anything but our own line is as good as none: the jar is fetched, and the note written anew.
-    const sha256 = /"sha256":"([0-9a-f]{64})"\}\n$/.exec(text ?? "")?.[1];
-    return sha256 !== undefined && text === `${JSON.stringify({ source, sha256 })}\n` ? sha256 : undefined;
+    return text === undefined ? undefined : parseNote(text, source);
+  }
+
+  async #noteUse(sha256: string): Promise<void> {
+    const now = this.#clock.now();
+    if (now - (this.#noted.get(sha256) ?? 0) < NOTE_USE_EVERY_MS) return;
+    this.#noted.set(sha256, now);
+    // A folder that only others may write to serves as well; then the oldest jars go first, used or not.
+    await mkdir(markersIn(this.#folder), { recursive: true })
+      .then(() => markUsed(this.#folder, sha256, now))
+      .catch(() => undefined);
+  }
+
+  async #removeEmptyNotes(): Promise<void> {
+    const folder = join(this.#folder, "sources");
+    for (const name of await readdir(folder).catch(emptyWhenMissing)) {
+      const path = join(folder, name);
+      const text = await readFile(path, "utf8").catch(undefinedWhenMissing);
+      const sha256 = /"sha256":"([0-9a-f]{64})"/.exec(text ?? "")?.[1];
+      const jar = sha256 === undefined ? undefined : await lstat(this.#fileOf(sha256)).catch(undefinedWhenMissing);
+      if (jar === undefined) await rm(path, { force: true });
+    }
   }
 
   #fileOf(name: string): string {
@@ -147,6 +186,24 @@ export class JarCache {
     } catch (error) {
       throw diskFailure(error, this.#folder);
     }
+  }
+}
+
+/** Anything but our own note is as good as none: the jar is fetched, and the note written anew. */
+function parseNote(text: string, source: string): SourceNote | undefined {
+  const note = parseJson(text);
+  if (note?.["source"] !== source) return undefined;
+  const { sha256, validator } = note;
+  if (typeof sha256 !== "string" || !/^[0-9a-f]{64}$/.test(sha256)) return undefined;
+  return { sha256, ...(typeof validator === "string" ? { validator } : {}) };
+}
+
+function parseJson(text: string): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : undefined;
+  } catch {
+    return undefined; // Half-written or foreign.
   }
 }
 

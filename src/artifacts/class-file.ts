@@ -1,5 +1,7 @@
 /** What a compiled Java class says about itself, as far as an entry class is concerned. */
 export interface ClassFile {
+  /** The Java release that it needs at least: 17 of class files of version 61. */
+  readonly javaVersion: number;
   /** With dots; undefined only for java.lang.Object. */
   readonly superclass: string | undefined;
   readonly methods: readonly ClassMethod[];
@@ -39,7 +41,8 @@ const CONSTANT_SIZES: Readonly<Record<number, number>> = {
 export function parseClassFile(bytes: Buffer): ClassFile {
   const reader = new ByteReader(bytes);
   if (reader.u4() !== MAGIC) throw new TypeError("no class file");
-  reader.skip(4); // minor and major version
+  reader.skip(2); // minor version
+  const javaVersion = reader.u2() - 44; // 45 was Java 1.1, and one more for each release since 1.2
   const constants = readConstants(reader);
   const textAt = (index: number): string => {
     const found = constants[index];
@@ -51,7 +54,11 @@ export function parseClassFile(bytes: Buffer): ClassFile {
   reader.skip(2 * reader.u2()); // interfaces
   skipFields(reader);
   const methods = Array.from({ length: reader.u2() }, () => readMethod(reader, textAt));
-  return { superclass: typeof superclass === "number" ? textAt(superclass).replaceAll("/", ".") : undefined, methods };
+  return {
+    javaVersion,
+    superclass: typeof superclass === "number" ? textAt(superclass).replaceAll("/", ".") : undefined,
+    methods,
+  };
 }
 
 /** Texts as such, classes as the index of their name, nothing for the rest. */

@@ -3,18 +3,13 @@ import { nearest } from "../common/suggest.ts";
 import { oneLine } from "../common/text.ts";
 import { isDiskError } from "./artifact-error.ts";
 import { type ClassFile, parseClassFile } from "./class-file.ts";
-import type { JarContent } from "./inspect-jar.ts";
+import type { ClassSeen, JarContent, MainFound } from "./inspect-jar.ts";
 import { withJarFile } from "./jar-file.ts";
 
 export type EntryClassFound =
   | { readonly kind: "found" }
   | { readonly kind: "missing"; readonly didYouMean?: string }
   /** It may be where nobody looked: in a nested jar, or beyond the names that were kept. */
-  | { readonly kind: "cannot-tell"; readonly because: string };
-
-export type MainFound =
-  | { readonly kind: "yes" }
-  | { readonly kind: "no"; readonly because: string }
   | { readonly kind: "cannot-tell"; readonly because: string };
 
 /** Levenshtein distances are not free, and a decision asks in every pass. */
@@ -47,29 +42,54 @@ export function explainEntryClass(entryClass: string, found: EntryClassFound): s
   }
 }
 
-/** Whether the class has the `public static void main(String[])` that Flink calls; a class without one may inherit it. */
-export async function hasMain(path: string, className: string): Promise<MainFound> {
+/** What speaks against running this class out of the jar, in one line; undefined when nothing is known to. */
+export function whyNotRunnable(jar: JarContent, entryClass: string): string | undefined {
+  const main = jar.classes.get(entryClass)?.main;
+  if (main?.kind !== "no") return explainEntryClass(entryClass, findEntryClass(jar, entryClass));
+  const other = jar.mainClassOfManifest;
+  const hint = other === undefined || other === entryClass ? "" : `; the jar's manifest names ${oneLine(other, 300)}`;
+  return `${main.because}${hint}`;
+}
+
+/** The same jar, with these classes looked into, and the one that its manifest names. What is known already is not read again. */
+export async function inspectClasses(path: string, jar: JarContent, wanted: Iterable<string>): Promise<JarContent> {
+  const missing = classesToInspect(jar, wanted);
+  if (missing.size === 0) return jar;
+  const found = new Map(jar.classes);
+  await withJarFile(path, async (file) => {
+    for await (const { name, entry } of file.entries()) {
+      const className = missing.get(name);
+      if (className === undefined) continue;
+      found.set(className, await inspectClass(className, () => file.read(entry, MAX_CLASS_BYTES)));
+      missing.delete(name);
+      if (missing.size === 0) break;
+    }
+  });
+  return { ...jar, classes: found };
+}
+
+/** Those that the jar holds and that were not looked into yet, by the names of their entries. */
+export function classesToInspect(jar: JarContent, wanted: Iterable<string>): Map<string, string> {
+  const { mainClassOfManifest } = jar;
+  const all = [...wanted, ...(mainClassOfManifest === undefined ? [] : [mainClassOfManifest])];
+  const missing = all.filter((className) => jar.classNames.has(className) && !jar.classes.has(className));
+  return new Map(missing.map((className) => [`${className.replaceAll(".", "/")}.class`, className]));
+}
+
+async function inspectClass(className: string, read: () => Promise<Buffer | undefined>): Promise<ClassSeen> {
   try {
-    return decideMain(className, await readClass(path, className));
+    const bytes = await read();
+    if (bytes === undefined) throw new Error("it is too large or encrypted");
+    const parsed = parseClassFile(bytes);
+    return { main: decideMain(className, parsed), javaVersion: parsed.javaVersion };
   } catch (error) {
     if (isDiskError(error)) throw error;
-    return { kind: "cannot-tell", because: `${className} cannot be read: ${oneLine(messageOf(error), 200)}` };
+    const because = `${className} cannot be read: ${oneLine(messageOf(error), 200)}`;
+    return { main: { kind: "cannot-tell", because }, javaVersion: undefined };
   }
 }
 
-async function readClass(path: string, className: string): Promise<ClassFile> {
-  const wanted = `${className.replaceAll(".", "/")}.class`;
-  return withJarFile(path, async (jar) => {
-    for await (const { name, entry } of jar.entries()) {
-      if (name !== wanted) continue;
-      const bytes = await jar.read(entry, MAX_CLASS_BYTES);
-      if (bytes === undefined) throw new Error("it is too large or encrypted");
-      return parseClassFile(bytes);
-    }
-    throw new Error("it is not in the jar");
-  });
-}
-
+/** Whether the class has the `public static void main(String[])` that Flink calls; a class without one may inherit it. */
 function decideMain(className: string, { methods, superclass }: ClassFile): MainFound {
   const mains = methods.filter(({ name, descriptor }) => name === "main" && descriptor === "([Ljava/lang/String;)V");
   if (mains.some(({ isPublic, isStatic }) => isPublic && isStatic)) return { kind: "yes" };

@@ -9,14 +9,16 @@ export class IncomingFile {
   readonly path: string;
   readonly #folder: string;
   readonly #handle: FileHandle;
-  readonly #hashes: ReadonlyMap<DigestName, Hash>;
+  readonly #digests: readonly DigestName[];
+  #hashes: ReadonlyMap<DigestName, Hash>;
   #size = 0;
 
   private constructor(path: string, folder: string, handle: FileHandle, digests: readonly DigestName[]) {
     this.path = path;
     this.#folder = folder;
     this.#handle = handle;
-    this.#hashes = new Map(digests.map((name) => [name, createHash(name)]));
+    this.#digests = digests;
+    this.#hashes = newHashes(digests);
   }
 
   /** The file must not exist yet. `folder` is what a failure of the disk names. */
@@ -34,12 +36,24 @@ export class IncomingFile {
     try {
       let written = 0;
       while (written < chunk.byteLength) {
-        written += (await this.#handle.write(chunk, written, chunk.byteLength - written)).bytesWritten;
+        written += (await this.#handle.write(chunk, written, chunk.byteLength - written, this.#size + written)).bytesWritten;
       }
     } catch (error) {
       throw diskFailure(error, this.#folder);
     }
     this.#size += chunk.byteLength;
+  }
+
+  /** What was written so far counts no more. */
+  async restart(): Promise<void> {
+    if (this.#size === 0) return;
+    this.#hashes = newHashes(this.#digests);
+    this.#size = 0;
+    try {
+      await this.#handle.truncate(0);
+    } catch (error) {
+      throw diskFailure(error, this.#folder);
+    }
   }
 
   /** In hex digits, of what was written so far. Only for digests that were asked for at the start. */
@@ -61,4 +75,8 @@ export class IncomingFile {
     await this.#handle.close().catch(() => undefined);
     await rm(this.path, { force: true }).catch(() => undefined);
   }
+}
+
+function newHashes(digests: readonly DigestName[]): ReadonlyMap<DigestName, Hash> {
+  return new Map(digests.map((name) => [name, createHash(name)]));
 }

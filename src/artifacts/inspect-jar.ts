@@ -1,5 +1,5 @@
 import { messageOf } from "../common/errors.ts";
-import { oneLine } from "../common/text.ts";
+import { countOf, oneLine } from "../common/text.ts";
 import { isDiskError } from "./artifact-error.ts";
 import { type JarFile, withJarFile } from "./jar-file.ts";
 
@@ -14,7 +14,28 @@ export interface JarContent {
   readonly complete: boolean;
   /** `lib/*.jar`: Flink unpacks them, so a class may also be in one of them. */
   readonly hasNestedJars: boolean;
+  /** Classes that belong to Flink itself and that every cluster has already. */
+  readonly flinkClasses: FlinkClasses;
+  /** What is known of single classes, by name: those that somebody wants to run. */
+  readonly classes: ReadonlyMap<string, ClassSeen>;
 }
+
+export interface FlinkClasses {
+  readonly count: number;
+  /** The first few. */
+  readonly examples: readonly string[];
+}
+
+export interface ClassSeen {
+  readonly main: MainFound;
+  /** The Java release that it needs at least; undefined when it cannot be read. */
+  readonly javaVersion: number | undefined;
+}
+
+export type MainFound =
+  | { readonly kind: "yes" }
+  | { readonly kind: "no"; readonly because: string }
+  | { readonly kind: "cannot-tell"; readonly because: string };
 
 export type JarInspection = JarContent | { readonly kind: "not-a-jar"; readonly because: string };
 
@@ -23,6 +44,18 @@ const MAX_CLASSES = 100_000;
 const MAX_NAME_LENGTH = 1000;
 const MAX_NAMES_LENGTH = 16_000_000;
 const MAX_MANIFEST_BYTES = 1024 * 1024;
+
+const MAX_EXAMPLES = 3;
+/** Packages of flink-core, flink-runtime, flink-streaming-java and flink-clients. Connectors, formats and libraries are rightly in a jar. */
+const FLINK_PACKAGES = [
+  "org/apache/flink/api/common/",
+  "org/apache/flink/client/",
+  "org/apache/flink/configuration/",
+  "org/apache/flink/core/",
+  "org/apache/flink/runtime/",
+  "org/apache/flink/streaming/api/environment/",
+  "org/apache/flink/streaming/runtime/",
+];
 
 /** Reads the table of contents and the manifest, both within limits; nothing else of the jar. Rejects only when the file cannot be read. */
 export async function inspectJar(path: string): Promise<JarInspection> {
@@ -39,6 +72,7 @@ async function readContent(jar: JarFile): Promise<JarContent> {
   let complete = true;
   let hasNestedJars = false;
   let mainClass: string | undefined;
+  const flink = { count: 0, examples: new Array<string>() };
   let entries = 0;
   let namesLength = 0;
   for await (const { name, entry } of jar.entries()) {
@@ -53,12 +87,26 @@ async function readContent(jar: JarFile): Promise<JarContent> {
     }
     hasNestedJars ||= /^lib\/.+\.jar$/.test(name);
     if (!isClass(name)) continue;
+    if (FLINK_PACKAGES.some((prefix) => name.startsWith(prefix))) noteFlinkClass(flink, name);
     namesLength += name.length;
     if (classNames.size === MAX_CLASSES || name.length > MAX_NAME_LENGTH || namesLength > MAX_NAMES_LENGTH) complete = false;
     else classNames.add(name.slice(0, -".class".length).replaceAll("/", "."));
   }
   const found = mainClass === undefined ? {} : { mainClassOfManifest: mainClass };
-  return { kind: "jar", ...found, classNames, complete, hasNestedJars };
+  return { kind: "jar", ...found, classNames, complete, hasNestedJars, flinkClasses: flink, classes: new Map() };
+}
+
+function noteFlinkClass(flink: { count: number; readonly examples: string[] }, name: string): void {
+  flink.count += 1;
+  // Nested classes say nothing that their own class does not say.
+  if (flink.examples.length < MAX_EXAMPLES && !name.includes("$")) flink.examples.push(oneLine(name, 120));
+}
+
+/** What to tell people about Flink's own classes in a jar; undefined when there are none. */
+export function explainFlinkClasses({ count, examples }: FlinkClasses): string | undefined {
+  if (count === 0) return undefined;
+  const names = examples.length === 0 ? "" : `: ${examples.join(", ")}${count > examples.length ? ", …" : ""}`;
+  return `the jar holds ${countOf(count, "class", "classes")} of Flink itself${names}; the cluster has its own, so mark Flink's dependencies as provided`;
 }
 
 /** Versions of a class for newer Java lie under META-INF; the class itself lies at its usual place as well. */

@@ -1,10 +1,10 @@
-import { publicUrl, Secret } from "../common/secrets.ts";
+import { publicUrl } from "../common/secrets.ts";
 import { listOf } from "../common/text.ts";
 import type { MavenRepositoryConfig } from "../config/config.ts";
 import type { MavenCoordinates } from "../model/manifest.ts";
 import { formatCoordinates } from "../model/spec-fields.ts";
 import { ArtifactError } from "./artifact-error.ts";
-import { discard, type HttpAccess, type HttpAnswer, type HttpGetter, readBody } from "./http-get.ts";
+import { basicAuthorization, discard, type HttpAccess, type HttpAnswer, type HttpGetter, readBody } from "./http-get.ts";
 import type { DigestName, IncomingFile } from "./incoming-file.ts";
 
 /** One attempt to get the bytes of one Artifact into a file. */
@@ -121,8 +121,7 @@ async function refuseUnlessOk(answer: HttpAnswer, { url, credentials }: MavenRep
 
 function accessTo({ credentials, tls }: MavenRepositoryConfig): HttpAccess {
   if (credentials === undefined) return { tls };
-  const pair = Buffer.from(`${credentials.username}:${credentials.password.reveal()}`, "utf8").toString("base64");
-  return { tls, authorization: new Secret(`Basic ${pair}`) };
+  return { tls, authorization: basicAuthorization(credentials) };
 }
 
 function fileUrl(base: URL, path: string): URL {

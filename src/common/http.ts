@@ -1,8 +1,12 @@
+import type { LookupFunction } from "node:net";
 import { getCACertificates } from "node:tls";
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from "undici";
 import type { Retry } from "./errors.ts";
 import type { Secret } from "./secrets.ts";
 import { formatSize } from "./units.ts";
+
+/** How the addresses of a host are found. */
+export type Lookup = LookupFunction;
 
 /**
  * Which proxy to use for which scheme; `no` lists hosts that are reached directly, as in `NO_PROXY`; `https` defaults to `http`.
@@ -19,6 +23,8 @@ export interface DispatcherOptions {
   readonly tls?: { readonly ca?: string; readonly cert?: string; readonly key?: Secret };
   readonly proxy?: ProxySettings;
   readonly connectTimeoutMs?: number;
+  /** Finds the addresses of hosts that are connected to directly, and may refuse them. Not asked about a proxy, nor for hosts behind one. */
+  readonly lookup?: Lookup;
 }
 
 /** Keeps connections alive between calls. Whoever creates it closes it; a proxy in the environment is not looked at. */
@@ -29,7 +35,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key: key.reveal() }),
   };
-  const common = { connect: tls, allowH2: false, connectTimeout: options.connectTimeoutMs ?? 10_000 };
+  const connect = { ...tls, ...(options.lookup === undefined ? {} : { lookup: options.lookup }) };
+  const common = { connect, allowH2: false, connectTimeout: options.connectTimeoutMs ?? 10_000 };
   const { http = "", https = "", no = "" } = options.proxy ?? {};
   if (http === "" && https === "") return new Agent(common);
   return new EnvHttpProxyAgent({

@@ -6,6 +6,7 @@ import { Secret } from "../common/secrets.ts";
 import { parseDurationMs, parseSizeBytes } from "../common/units.ts";
 import type { YamlPath } from "../common/yaml-file.ts";
 import type {
+  ArtifactHostConfig,
   BasicCredentials,
   ClusterConfig,
   Config,
@@ -58,7 +59,11 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
     artifacts: {
       maxBytes: sizeBytes(artifacts.maxSize),
       cacheDir: artifacts.cacheDir === undefined ? surroundings.defaultCacheDir : surroundings.resolvePath(artifacts.cacheDir),
+      cacheBytes: sizeBytes(artifacts.cacheSize),
       timeoutMs: durationMs(artifacts.timeout),
+      allowPrivateNetworks: artifacts.allowPrivateNetworks,
+      hosts: new Map(Object.entries(artifacts.hosts).map(([host, value]) => [host, artifactHostOf(host, value, contents)])),
+      s3: s3Of(artifacts.s3, ["artifacts", "s3"], contents, surroundings.aws),
       maven: {
         repositories: artifacts.maven.repositories.map((one, index) => mavenRepositoryOf(one, index, contents)),
       },
@@ -102,6 +107,33 @@ function mavenRepositoryOf(
   };
 }
 
+function artifactHostOf(host: string, value: ConfigValue["artifacts"]["hosts"][string], contents: Contents): ArtifactHostConfig {
+  const path = ["artifacts", "hosts", host];
+  return {
+    allowPlainHttp: value.allowPlainHttp,
+    ...authorizationOf(value, path, contents),
+    tls: tlsOf([...path, "tls"], contents),
+  };
+}
+
+/** Headers, and one of the two ways to fill the one for authorization. */
+function authorizationOf(
+  value: Pick<ZoneValue["clusters"][string], "basic" | "headers">,
+  path: YamlPath,
+  contents: Contents,
+): Pick<ClusterConfig, "headers" | "basic" | "bearer"> {
+  const basic = credentialsOf(value.basic, [...path, "basic"], contents).credentials;
+  const bearer = secretOf([...path, "bearer"], contents);
+  const headers = Object.keys(value.headers).map(
+    (header) => [header, secretOf([...path, "headers", header, "value"], contents)!] as const,
+  );
+  return {
+    headers: new Map(headers),
+    ...(basic === undefined ? {} : { basic }),
+    ...(bearer === undefined ? {} : { bearer }),
+  };
+}
+
 type ZoneValue = ConfigValue["zones"][string];
 
 function zoneOf(name: string, zone: ZoneValue, contents: Contents, aws: AwsSurroundings): ZoneConfig {
@@ -119,11 +151,6 @@ function clusterOf(
   contents: Contents,
   aws: AwsSurroundings,
 ): ClusterConfig {
-  const basic = credentialsOf(value.basic, [...path, "basic"], contents).credentials;
-  const bearer = secretOf([...path, "bearer"], contents);
-  const headers = Object.keys(value.headers).map(
-    (header) => [header, secretOf([...path, "headers", header, "value"], contents)!] as const,
-  );
   return {
     name,
     url: new URL(value.url),
@@ -132,9 +159,7 @@ function clusterOf(
     draining: value.draining,
     timeoutMs: durationMs(value.timeout),
     pollIntervalMs: durationMs(value.pollInterval),
-    headers: new Map(headers),
-    ...(basic === undefined ? {} : { basic }),
-    ...(bearer === undefined ? {} : { bearer }),
+    ...authorizationOf(value, path, contents),
     tls: tlsOf([...path, "tls"], contents),
     ...(value.s3 === undefined ? {} : { s3: s3Of(value.s3, [...path, "s3"], contents, aws) }),
   };

@@ -64,6 +64,7 @@ const TEXT_RULES: ReadonlyMap<OptionPattern, TextRule> = new Map<OptionPattern, 
   ["repository.maxBlobSize", sizeProblem],
   ["repository.maxPackSize", sizeProblem],
   ["artifacts.maxSize", sizeProblem],
+  ["artifacts.cacheSize", sizeProblem],
   ["pollInterval", durationProblem],
   ["timeout", durationProblem],
   ["deleteTimeout", durationProblem],
@@ -135,7 +136,7 @@ function checkGroup({ pattern, path, schema }: WrittenOption, group: Readonly<Re
       if (Object.hasOwn(group, other)) report([...path, other], `cannot stand beside ${key}; keep one of the two`);
     }
   }
-  if (pattern === "zones.*.clusters.*") checkAuthorization(path, group, report);
+  if (pattern === "zones.*.clusters.*" || pattern === "artifacts.hosts.*") checkAuthorization(path, group, report);
   if (pattern.endsWith(".headers")) checkHeaders(path, group, report);
   if (pattern.endsWith(".s3")) checkAccessKey(path, group, report);
 }
@@ -151,12 +152,12 @@ function checkAccessKey(path: YamlPath, s3: Readonly<Record<string, unknown>>, r
 }
 
 /** All of them end up in one header. */
-function checkAuthorization(path: YamlPath, cluster: Readonly<Record<string, unknown>>, report: Report): void {
-  const headers = isMapping(cluster["headers"]) ? Object.keys(cluster["headers"]) : [];
+function checkAuthorization(path: YamlPath, server: Readonly<Record<string, unknown>>, report: Report): void {
+  const headers = isMapping(server["headers"]) ? Object.keys(server["headers"]) : [];
   const header = headers.find((name) => name.toLowerCase() === "authorization");
-  const bearer = ["bearerFile", "bearerEnv"].find((key) => Object.hasOwn(cluster, key));
+  const bearer = ["bearerFile", "bearerEnv"].find((key) => Object.hasOwn(server, key));
   const written: YamlPath[] = [];
-  if (Object.hasOwn(cluster, "basic")) written.push(["basic"]);
+  if (Object.hasOwn(server, "basic")) written.push(["basic"]);
   if (bearer !== undefined) written.push([bearer]);
   if (header !== undefined) written.push(["headers", header]);
   for (const extra of written.slice(1)) {

@@ -59,6 +59,29 @@ const tls = {
   },
 } as const;
 
+const headers = {
+  type: "object",
+  propertyNames: {
+    type: "string",
+    pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
+    errorMessage: "must be the name of an HTTP header",
+  },
+  default: {},
+  description: "HTTP headers for each call, by name; the values from files or the environment.",
+  additionalProperties: {
+    type: "object",
+    additionalProperties: false,
+    oneOf: [{ required: ["valueFile"] }, { required: ["valueEnv"] }],
+    errorMessage: "must be {valueFile: …} or {valueEnv: …}: the value itself does not belong into the configuration",
+    properties: {
+      valueFile: { ...text, description: "File that holds the header's value." },
+      valueEnv: { ...text, description: "Environment variable that holds the header's value, instead of a file." },
+    },
+  },
+} as const;
+const bearerFile = { ...text, description: "File that holds a token, sent as `Authorization: Bearer …`." } as const;
+const bearerEnv = { ...text, description: "Environment variable that holds that token, instead of a file." } as const;
+
 const repository = {
   type: "object",
   additionalProperties: false,
@@ -138,8 +161,6 @@ const status = {
 const s3 = {
   type: "object",
   additionalProperties: false,
-  description:
-    "For checkpoints and savepoints on S3: without it the daemon cannot list them there. {} is enough on a machine with a role.",
   properties: {
     endpoint: {
       ...text,
@@ -154,7 +175,7 @@ const s3 = {
     },
     accessKeyIdFile: {
       ...text,
-      description: "File that holds the id of an access key that may list the buckets; needs its secret.",
+      description: "File that holds the id of an access key that may read the buckets; needs its secret.",
     },
     accessKeyIdEnv: { ...text, description: "Environment variable that holds that id, instead of a file." },
     secretAccessKeyFile: { ...text, description: "File that holds the secret of the access key." },
@@ -189,31 +210,16 @@ const cluster = {
       description:
         "How long one answer may take before the cluster counts as unreachable; a submission, which runs the program's main(), may take longer.",
     },
-    headers: {
-      type: "object",
-      propertyNames: {
-        type: "string",
-        pattern: "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$",
-        errorMessage: "must be the name of an HTTP header",
-      },
-      default: {},
-      description: "HTTP headers for each call, by name; the values from files or the environment.",
-      additionalProperties: {
-        type: "object",
-        additionalProperties: false,
-        oneOf: [{ required: ["valueFile"] }, { required: ["valueEnv"] }],
-        errorMessage: "must be {valueFile: …} or {valueEnv: …}: the value itself does not belong into the configuration",
-        properties: {
-          valueFile: { ...text, description: "File that holds the header's value." },
-          valueEnv: { ...text, description: "Environment variable that holds the header's value, instead of a file." },
-        },
-      },
-    },
+    headers,
     basic: { ...credentials, description: "For HTTP basic authentication." },
-    bearerFile: { ...text, description: "File that holds a token, sent as `Authorization: Bearer …`." },
-    bearerEnv: { ...text, description: "Environment variable that holds that token, instead of a file." },
+    bearerFile,
+    bearerEnv,
     tls: { ...tls, description: "For clusters with a certificate of one's own, or that ask for one." },
-    s3,
+    s3: {
+      ...s3,
+      description:
+        "For checkpoints and savepoints on S3: without it the daemon cannot list them there. {} is enough on a machine with a role.",
+    },
   },
 } as const;
 
@@ -325,7 +331,40 @@ const artifacts = {
     allowPrivateNetworks: {
       type: "boolean",
       default: false,
-      description: "Let `url` sources of manifests point into private networks. Hosts that this file names are always allowed.",
+      description:
+        "Let `url` sources of manifests point into private networks. Hosts that this file names for the repository or for artifacts are always allowed.",
+    },
+    hosts: {
+      type: "object",
+      default: {},
+      description: "What `url` sources need, by host: files.example.com, or with a port where it is none of the scheme's own.",
+      propertyNames: {
+        type: "string",
+        pattern: String.raw`^([a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(:\d{1,5})?$`,
+        maxLength: 255,
+        errorMessage: "must be a host in lower case, with or without a port, such as files.example.com or files.example.com:8443",
+      },
+      additionalProperties: {
+        type: "object",
+        additionalProperties: false,
+        properties: {
+          allowPlainHttp: {
+            type: "boolean",
+            default: false,
+            description: "Allow http:// to this host: credentials and jars travel unprotected.",
+          },
+          headers,
+          basic: { ...credentials, description: "For HTTP basic authentication." },
+          bearerFile,
+          bearerEnv,
+          tls: { ...tls, description: "For servers with a certificate of one's own, or that ask for one." },
+        },
+      },
+    },
+    s3: {
+      ...s3,
+      default: {},
+      description: "For `s3` sources. Nothing is needed on a machine with a role that may read the buckets.",
     },
     maven: {
       type: "object",
@@ -353,6 +392,11 @@ const artifacts = {
           },
         },
       },
+    },
+    cacheSize: {
+      ...size("5GB"),
+      description:
+        "How much the folder for jars may hold. What is used least goes first; what an Artifact of the status branch needs stays.",
     },
     cacheDir: {
       ...text,
@@ -463,10 +507,6 @@ const NO_SERVER = "the daemon listens on no port";
 
 /** By pattern. Never silently ignored: whoever writes one of these is told. */
 export const IDLE_OPTIONS: ReadonlyMap<OptionPattern, IdleOption> = new Map([
-  [
-    "artifacts.allowPrivateNetworks",
-    { harmless: false, today: "jars come from the repository and from Maven repositories alone" },
-  ],
   ["previews.plans", { harmless: false, today: NO_PREVIEW }],
   ["previews.runs", { harmless: false, today: NO_PREVIEW }],
   ["previews.branches", { harmless: [], today: NO_PREVIEW }],

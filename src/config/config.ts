@@ -103,9 +103,24 @@ export interface MavenRepositoryConfig {
   readonly tls: TlsConfig;
 }
 
+/** What the configuration grants to one host of `url` sources. */
+export interface ArtifactHostConfig {
+  readonly allowPlainHttp: boolean;
+  readonly headers: ReadonlyMap<string, Secret>;
+  readonly basic?: BasicCredentials;
+  readonly bearer?: Secret;
+  readonly tls: TlsConfig;
+}
+
 export interface ArtifactsConfig {
   readonly maxBytes: number;
   readonly cacheDir: string;
+  readonly cacheBytes: number;
+  /** Whether `url` sources may lead into private networks, other than to hosts that the configuration names. */
+  readonly allowPrivateNetworks: boolean;
+  /** By host as `URL.host` writes it: without a port it is the scheme's own. */
+  readonly hosts: ReadonlyMap<string, ArtifactHostConfig>;
+  readonly s3: S3Config;
   readonly timeoutMs: number;
   readonly maven: { readonly repositories: readonly MavenRepositoryConfig[] };
 }

@@ -35,13 +35,14 @@ export function assemble(
   const redactor = new Redactor();
   const { clusters, closeClusters } = openClusters(config, clock, log, redactor);
   const store = new ArtifactStore(
-    { ...config.artifacts, instance: config.instance },
+    { ...config.artifacts, instance: config.instance, repository: config.repository, proxy: config.proxy },
     {
       log,
       clock,
       onChange: wake,
       readBlob: async (blob, maxBytes, signal) => readBlobOf(manifests, blob, maxBytes, signal),
-      createDispatcher: (options) => createDispatcher({ ...options, proxy: config.proxy }),
+      createDispatcher: (tls, lookup) =>
+        createDispatcher({ tls, proxy: config.proxy, ...(lookup === undefined ? {} : { lookup }) }),
     },
   );
   const secrets = new SecretReader(config.secrets.dir, redactor);

@@ -25,6 +25,8 @@ export interface ReachableCluster {
   readonly incarnation: string;
   /** With its patch: `1.16.3`. */
   readonly flinkVersion: string;
+  /** The release of the JobManager's JVM: 17. Undefined when it does not say. */
+  readonly javaVersion: number | undefined;
   /** False with `web.submit.enable: false`: then no jar can be uploaded or run. */
   readonly webSubmit: boolean;
   readonly highAvailability: boolean;

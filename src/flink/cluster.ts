@@ -40,6 +40,7 @@ export interface LookRequest {
 interface Identity {
   readonly config: FlinkConfig;
   readonly jobManager: JobManagerConfig;
+  readonly javaVersion: number | undefined;
   readonly readAtMs: number;
 }
 
@@ -207,6 +208,7 @@ export class Cluster<Client extends FlinkReader = FlinkClient> {
       draining: this.config.draining,
       incarnation: sure.jobManager.incarnation,
       flinkVersion: sure.config.flinkVersion,
+      javaVersion: sure.javaVersion,
       webSubmit: sure.config.features.webSubmit,
       highAvailability: sure.jobManager.highAvailability.toUpperCase() !== "NONE",
       scheduler: sure.jobManager.scheduler,
@@ -225,8 +227,22 @@ export class Cluster<Client extends FlinkReader = FlinkClient> {
     const known = this.#identity;
     if (!fresh && known !== undefined && this.#clock.now() - known.readAtMs < IDENTITY_MAX_AGE_MS) return known;
     const [config, jobManager] = await Promise.all([this.client.readConfig(signal), this.client.readJobManagerConfig(signal)]);
-    this.#identity = { config, jobManager, readAtMs: this.#clock.now() };
+    // A process keeps its JVM.
+    const same = known?.jobManager.incarnation === jobManager.incarnation ? known : undefined;
+    const javaVersion = same?.javaVersion ?? (await this.#readJavaVersion(signal));
+    this.#identity = { config, jobManager, javaVersion, readAtMs: this.#clock.now() };
     return this.#identity;
+  }
+
+  /** Good to know and nothing more: a cluster that does not tell is no worse for it. */
+  async #readJavaVersion(signal: AbortSignal): Promise<number | undefined> {
+    try {
+      return await this.client.readJavaVersion(signal);
+    } catch (error) {
+      if (isAbort(error, signal)) throw error;
+      this.#log.debug({ because: oneLine(messageOf(error), 300) }, "the cluster does not say which Java it runs on");
+      return undefined;
+    }
   }
 
   async #readSlots(fresh: boolean, signal: AbortSignal): Promise<SlotsSeen> {

@@ -70,6 +70,11 @@ export class FlinkReader {
     return this.read("/jobmanager/config", decode.decodeJobManagerConfig, signal);
   }
 
+  /** The release of the JVM that the JobManager runs on. */
+  async readJavaVersion(signal: AbortSignal): Promise<number | undefined> {
+    return this.read("/jobmanager/environment", decode.decodeJavaVersion, signal);
+  }
+
   async readOverview(signal: AbortSignal): Promise<decode.FlinkOverview> {
     return this.read("/overview", decode.decodeOverview, signal);
   }

@@ -164,6 +164,13 @@ export function decodeJobManagerConfig(value: unknown): JobManagerConfig {
   };
 }
 
+/** The release of the JVM, `17` of `OpenJDK 64-Bit Server VM - Debian - 17/17.0.13+11`, `8` of `… - 1.8/25.392-b08`; undefined when it is worded otherwise. */
+export function decodeJavaVersion(value: unknown): number | undefined {
+  const version = optionalText(member(value, "jvm"), "version") ?? "";
+  const release = /(?:^|[\s-])(?:1\.)?(\d{1,3})(?:\.\d+)*\/[\w.+-]+$/.exec(version)?.[1];
+  return release === undefined ? undefined : Number(release);
+}
+
 export function decodeOverview(value: unknown): FlinkOverview {
   return {
     slotsTotal: count(value, "slots-total"),

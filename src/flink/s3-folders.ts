@@ -1,12 +1,10 @@
-import { Readable } from "node:stream";
-import type { ListObjectsV2CommandInput, ListObjectsV2CommandOutput, S3Client } from "@aws-sdk/client-s3";
-import { type Dispatcher, request } from "undici";
-import { createDispatcher, type ProxySettings, readAtMost } from "../common/http.ts";
+import type { ListObjectsV2CommandInput, ListObjectsV2CommandOutput } from "@aws-sdk/client-s3";
+import type { ProxySettings } from "../common/http.ts";
 import type { S3Config } from "../config/config.ts";
 import { MAX_FOLDERS, type Folders } from "./folders.ts";
+import { S3Connection } from "./s3-connection.ts";
 
 const TIMEOUT_MS = 10_000;
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /** Of up to 1000 names each. Files that lie between the folders count as well. */
 const MAX_PAGES = 50;
 
@@ -15,18 +13,15 @@ const MAX_PAGES = 50;
  * loaded with the first call. Whoever creates it closes it.
  */
 export class S3Folders implements Folders {
-  readonly #config: S3Config;
-  readonly #dispatcher: Dispatcher;
-  #client: Promise<Client> | undefined;
+  readonly #connection: S3Connection;
 
   constructor(config: S3Config, proxy: ProxySettings = {}) {
-    this.#config = config;
-    this.#dispatcher = createDispatcher({ tls: config.tls, proxy, connectTimeoutMs: TIMEOUT_MS });
+    this.#connection = new S3Connection(config, { proxy, idleTimeoutMs: TIMEOUT_MS });
   }
 
   /** Ends all connections; calls under way fail. */
   async close(): Promise<void> {
-    await this.#dispatcher.destroy();
+    await this.#connection.close();
   }
 
   async namesIn(folder: string, prefix: string, signal: AbortSignal): Promise<readonly string[]> {
@@ -59,9 +54,9 @@ export class S3Folders implements Folders {
   }
 
   async #list(input: ListObjectsV2CommandInput, signal: AbortSignal): Promise<ListObjectsV2CommandOutput> {
-    const { client, list } = await (this.#client ??= createClient(this.#config, this.#dispatcher));
+    const { client, sdk } = await this.#connection.open();
     const limit = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-    return client.send(list(input), { abortSignal: limit });
+    return client.send(new sdk.ListObjectsV2Command(input), { abortSignal: limit });
   }
 }
 
@@ -74,81 +69,4 @@ function placeOf(uri: string): { readonly bucket: string; readonly key: string }
   const [, bucket, key = ""] = /^s3[ap]?:\/\/([^/]+)\/*(.*)$/.exec(uri) ?? [];
   if (bucket === undefined) throw new Error(`${uri} names no bucket`);
   return { bucket, key };
-}
-
-interface Client {
-  readonly client: S3Client;
-  readonly list: (input: ListObjectsV2CommandInput) => InstanceType<typeof import("@aws-sdk/client-s3").ListObjectsV2Command>;
-}
-
-/** The SDK costs a tenth of a second and 20 MB, which nobody pays whose state lies elsewhere. */
-async function createClient(config: S3Config, dispatcher: Dispatcher): Promise<Client> {
-  const sdk = await import("@aws-sdk/client-s3");
-  const { endpoint, region, pathStyle, credentials } = config;
-  const client = new sdk.S3Client({
-    region,
-    forcePathStyle: pathStyle,
-    maxAttempts: 2,
-    requestHandler: handlerFor(dispatcher),
-    ...(endpoint === undefined ? {} : { endpoint: endpoint.href }),
-    // Without: what the SDK finds on this machine, which is how it gets at roles.
-    ...(credentials === undefined
-      ? {}
-      : {
-          credentials: {
-            accessKeyId: credentials.accessKeyId.reveal(),
-            secretAccessKey: credentials.secretAccessKey.reveal(),
-            ...(credentials.sessionToken === undefined ? {} : { sessionToken: credentials.sessionToken.reveal() }),
-          },
-        }),
-  });
-  return { client, list: (input) => new sdk.ListObjectsV2Command(input) };
-}
-
-/** As much as we use of what the SDK hands to whoever makes its calls. */
-interface SdkCall {
-  readonly method: string;
-  readonly protocol: string;
-  readonly hostname: string;
-  readonly port?: number;
-  readonly path: string;
-  readonly query?: Readonly<Record<string, string | readonly string[] | null>>;
-  readonly headers: Record<string, string>;
-}
-
-/** Our own connections under the SDK: proxies, certificates and limits are those of all other calls. */
-function handlerFor(dispatcher: Dispatcher) {
-  return {
-    async handle(call: SdkCall, options: { readonly abortSignal?: unknown } = {}) {
-      const port = call.port === undefined ? "" : `:${call.port}`;
-      const query = queryOf(call.query ?? {});
-      const answer = await request(`${call.protocol}//${call.hostname}${port}${call.path}${query}`, {
-        method: call.method,
-        headers: call.headers,
-        dispatcher,
-        headersTimeout: TIMEOUT_MS,
-        bodyTimeout: TIMEOUT_MS,
-        ...(options.abortSignal instanceof AbortSignal ? { signal: options.abortSignal } : {}),
-      });
-      const body = await readAtMost(answer.body, MAX_ANSWER_BYTES);
-      const headers = Object.entries(answer.headers).map(([name, value]) => [name, String(value)] as const);
-      return {
-        response: { statusCode: answer.statusCode, headers: Object.fromEntries(headers), body: Readable.from([body]) },
-      };
-    },
-    updateHttpClientConfig: () => {},
-    httpHandlerConfigs: () => ({}),
-  };
-}
-
-function queryOf(query: Readonly<Record<string, string | readonly string[] | null>>): string {
-  const pairs = Object.entries(query).flatMap(([name, value]) =>
-    [value ?? ""].flat().map((one) => `${escaped(name)}=${escaped(one)}`),
-  );
-  return pairs.length === 0 ? "" : `?${pairs.join("&")}`;
-}
-
-/** As the signature wants it: everything but letters, digits and -._~ */
-function escaped(text: string): string {
-  return encodeURIComponent(text).replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -34,7 +34,8 @@ function parsePath(text: string, manifestPath: string): ParsedSource {
 
 function parseUrl(text: string): ParsedSource {
   const url = URL.parse(text);
-  if (url === null || url.protocol !== "https:") {
+  // Plain http is for the hosts that the daemon's configuration names for it, which a manifest alone does not tell.
+  if (url === null || (url.protocol !== "https:" && url.protocol !== "http:") || !/^https?:\/\//i.test(text)) {
     return {
       problem: `must be an https address such as https://example.com/app.jar, found ${quoted(url === null ? text.replace(/\/\/[^/]*@/, "//") : publicUrl(url))}`,
     };
@@ -44,6 +45,7 @@ function parseUrl(text: string): ParsedSource {
       problem: `must not hold a user name or password, found ${quoted(publicUrl(url))} with one; take it out of the manifest, and out of Git's history`,
     };
   }
+  url.hash = ""; // is never sent
   return { source: { kind: "url", url: url.href } };
 }
 

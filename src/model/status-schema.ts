@@ -183,12 +183,13 @@ const ARTIFACT_STATUS = fields(
     phase: word("Pending", "Downloading", "Ready", "Deleting"),
     sha256: text,
     size: whole,
+    download: fields({ bytes: whole, totalBytes: whole }),
     source,
     bytes: fields({ commit: text, blob: text }),
     conditions,
     history,
   },
-  ["sha256", "size", "bytes"],
+  ["sha256", "size", "download", "bytes"],
 );
 
 const SAVEPOINT_STATUS = fields(

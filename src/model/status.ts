@@ -209,6 +209,8 @@ export interface ArtifactStatus {
   readonly sha256?: string;
   readonly size?: number;
   readonly source: AcceptedSource;
+  /** How far the download is, in quarters: each one is a commit. Only of large ones, and only while they come. */
+  readonly download?: { readonly bytes: number; readonly totalBytes: number };
   /** For `path` sources: where the bytes are, for ever. */
   readonly bytes?: { readonly commit: string; readonly blob: string };
   readonly conditions: readonly Condition[];

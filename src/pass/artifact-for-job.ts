@@ -1,14 +1,14 @@
 import type { ArtifactSeen } from "../artifacts/artifact-store.ts";
-import { explainEntryClass, findEntryClass } from "../artifacts/entry-class.ts";
+import { classesToInspect, whyNotRunnable } from "../artifacts/entry-class.ts";
 import type { JarContent } from "../artifacts/inspect-jar.ts";
 import type { JarOptions, JobSpec } from "../model/manifest.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { FrozenArtifact } from "../model/status.ts";
-import type { DesiredArtifact } from "./desired.ts";
+import type { DesiredArtifact, DesiredJob } from "./desired.ts";
 
 /** Whether the jar that a Job names could be submitted now. `frozen` is what a start with it is announced with. */
 export type ArtifactForJob =
-  | { readonly kind: "ready"; readonly frozen: FrozenArtifact }
+  | { readonly kind: "ready"; readonly frozen: FrozenArtifact; readonly javaVersion: number | undefined }
   | { readonly kind: "not-ready"; readonly reason: ArtifactReason; readonly because: string };
 
 export type ArtifactReason = "ArtifactMissing" | "ArtifactNotReady" | "EntryClassMissing";
@@ -38,22 +38,48 @@ export function artifactForJob(spec: JobSpec, key: ResourceKey, view: ArtifactsI
   if (artifact.record?.status.sha256 !== undefined && artifact.record.status.sha256 !== seen.sha256) {
     return notReady("ArtifactNotReady", `waits for Artifact ${spec.artifact}: its bytes are not those that it became Ready with`);
   }
-  const own =
-    artifact.declared.kind === "declared" ? artifact.declared.manifest.spec.jarOptions : artifact.record?.spec.jarOptions;
+  const own = ownJarOptions(artifact);
   const entryClass = spec.jarOptions.entryClass ?? own?.entryClass ?? seen.inspection.mainClassOfManifest;
   const wrong = explainWrongClass(entryClass, seen.inspection);
   if (wrong !== undefined) return notReady("EntryClassMissing", `${wrong} (Artifact ${spec.artifact})`);
+  if (entryClass !== undefined && classesToInspect(seen.inspection, [entryClass]).size > 0)
+    return notReady("ArtifactNotReady", `waits for Artifact ${spec.artifact}: its class ${entryClass} is being looked into`);
   const jarOptions: JarOptions = {
     ...(entryClass === undefined ? {} : { entryClass }),
     mainArgs: spec.jarOptions.mainArgs ?? own?.mainArgs ?? [],
   };
-  return { kind: "ready", frozen: { name: spec.artifact, sha256: seen.sha256, size: seen.size, jarOptions } };
+  const frozen = { name: spec.artifact, sha256: seen.sha256, size: seen.size, jarOptions };
+  return { kind: "ready", frozen, javaVersion: javaVersionOf(entryClass, seen.inspection) };
+}
+
+/** The classes that the Jobs of one Artifact want to run, each once, in a stable order. */
+export function entryClassesFor(artifact: DesiredArtifact, jobs: readonly DesiredJob[]): readonly string[] {
+  const classes = new Set<string>();
+  const add = (entryClass: string | undefined): void => {
+    if (entryClass !== undefined) classes.add(entryClass);
+  };
+  add(ownJarOptions(artifact)?.entryClass);
+  for (const { artifactKey, declared, record } of jobs) {
+    if (artifactKey !== artifact.key) continue;
+    if (declared.kind === "declared") add(declared.manifest.spec.jarOptions.entryClass);
+    add(record?.status.artifact?.jarOptions.entryClass);
+  }
+  return [...classes].sort();
+}
+
+function ownJarOptions({ declared, record }: DesiredArtifact): JarOptions | undefined {
+  return declared.kind === "declared" ? declared.manifest.spec.jarOptions : record?.spec.jarOptions;
+}
+
+function javaVersionOf(entryClass: string | undefined, jar: JarContent): number | undefined {
+  return entryClass === undefined ? undefined : jar.classes.get(entryClass)?.javaVersion;
 }
 
 /** The bytes that a start was announced with, whatever the Artifact has become since. */
 export function announcedArtifact(frozen: FrozenArtifact, key: ResourceKey, view: ArtifactsInView): ArtifactForJob {
   const seen = view.seen.get(key);
-  if (seen?.kind === "ready" && seen.sha256 === frozen.sha256) return { kind: "ready", frozen };
+  if (seen?.kind === "ready" && seen.sha256 === frozen.sha256)
+    return { kind: "ready", frozen, javaVersion: javaVersionOf(frozen.jarOptions.entryClass, seen.inspection) };
   return notReady(
     "ArtifactNotReady",
     `waits for the bytes of Artifact ${frozen.name} that its start was announced with, sha256 ${frozen.sha256.slice(0, 12)}…`,
@@ -61,7 +87,7 @@ export function announcedArtifact(frozen: FrozenArtifact, key: ResourceKey, view
 }
 
 function explainWrongClass(entryClass: string | undefined, jar: JarContent): string | undefined {
-  if (entryClass !== undefined) return explainEntryClass(entryClass, findEntryClass(jar, entryClass));
+  if (entryClass !== undefined) return whyNotRunnable(jar, entryClass);
   return "no entry class is given and the jar's manifest names none; set spec.artifactRef.jarOptions.entryClass";
 }
 

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { describeSource } from "../artifacts/artifact-request.ts";
+import type { ArtifactSeen } from "../artifacts/artifact-store.ts";
+import { explainFlinkClasses } from "../artifacts/inspect-jar.ts";
 import { withTransition } from "../model/conditions.ts";
 import type { ArtifactPhase, ArtifactRecord, ArtifactStatus } from "../model/status.ts";
 import { acceptanceOfArtifact } from "./acceptance.ts";
@@ -19,9 +21,10 @@ export function nextArtifactRecord(
   if (base === undefined || artifact.recordProblem !== undefined) return artifact.record;
   const status = withBytes(artifact, base.status, decision, context);
   const available = availability(artifact, status, decision);
+  const contents = contentsOf(artifact, base.status, context);
   const conditions = applyConditions(
     status.conditions,
-    [{ type: "Accepted", ...acceptanceOfArtifact({ ...artifact, record: { ...base, status } }) }, ...available],
+    [{ type: "Accepted", ...acceptanceOfArtifact({ ...artifact, record: { ...base, status } }) }, ...available, ...contents],
     context.now,
   );
   const before = artifact.record?.status.phase ?? "";
@@ -58,20 +61,42 @@ function withBytes(
   decision: ArtifactDecision,
   context: StatusContext,
 ): ArtifactStatus {
-  if (decision.kind === "deleting") return { ...status, phase: "Deleting" };
-  if (status.sha256 !== undefined) return { ...status, phase: "Ready" }; // also when it is declared again
+  const { download: _, ...settled } = status;
+  if (decision.kind === "deleting") return { ...settled, phase: "Deleting" };
+  if (status.sha256 !== undefined) return { ...settled, phase: "Ready" }; // also when it is declared again
   const seen = context.observed.artifacts.get(artifact.key);
-  if (seen?.kind === "ready" && decision.kind === "leave") {
+  if (seen?.kind === "ready" && (decision.kind === "leave" || decision.kind === "inspect")) {
     const { entry } = artifact;
     const bytes = entry?.kind === "file" ? { bytes: { commit: entry.commit, blob: entry.blob } } : {};
-    return { ...status, phase: "Ready", sha256: seen.sha256, size: seen.size, ...bytes };
+    return { ...settled, phase: "Ready", sha256: seen.sha256, size: seen.size, ...bytes };
   }
   // A retry after a failure stays Pending, or each try would be two commits.
   const isUnderWay =
     (seen?.kind === "downloading" && seen.lastFailure === undefined) ||
     (decision.kind === "fetch" && decision.block === undefined);
   const phase: ArtifactPhase = isUnderWay ? "Downloading" : "Pending";
-  return { ...status, phase };
+  return { ...settled, phase, ...(isUnderWay ? progressOf(seen) : {}) };
+}
+
+/** Of what takes a while; a small jar is there before anybody looks. */
+const WORTH_TELLING_BYTES = 64 * 1024 * 1024;
+const STEPS = 4;
+
+/** A new value is a commit, so there are few; whoever wants to know it exactly reads the metrics. */
+function progressOf(seen: ArtifactSeen | undefined): Pick<ArtifactStatus, "download"> {
+  if (seen?.kind !== "downloading" || seen.totalBytes === undefined || seen.totalBytes < WORTH_TELLING_BYTES) return {};
+  const { bytes, totalBytes } = seen;
+  const step = Math.floor((STEPS * bytes) / totalBytes);
+  return step === 0 ? {} : { download: { bytes: Math.floor((step * totalBytes) / STEPS), totalBytes } };
+}
+
+/** A warning about what is in the jar. It stays as long as the bytes do, also while nobody looks at them. */
+function contentsOf(artifact: DesiredArtifact, before: ArtifactStatus, context: StatusContext): readonly ConditionNow[] {
+  const type = "FlinkBundled";
+  const seen = context.observed.artifacts.get(artifact.key);
+  if (seen?.kind !== "ready") return before.conditions.filter((condition) => condition.type === type);
+  const message = explainFlinkClasses(seen.inspection.flinkClasses);
+  return message === undefined ? [] : [{ type, status: "True", reason: "FlinkClassesInJar", message }];
 }
 
 function availability(artifact: DesiredArtifact, status: ArtifactStatus, decision: ArtifactDecision): readonly ConditionNow[] {

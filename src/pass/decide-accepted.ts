@@ -337,7 +337,7 @@ function startNext(
 ): JobDecision {
   const bytes = context.announcedArtifact;
   if (bytes.kind === "not-ready") return leave(job, `${because}; waits: ${bytes.because}`, restored(bytes.reason));
-  const wish = { zone: job.id.zone, flinkVersion: record.spec.flinkVersion, slots: rpus };
+  const wish = { zone: job.id.zone, flinkVersion: record.spec.flinkVersion, slots: rpus, javaVersion: bytes.javaVersion };
   const there = context.observed.clusters.filter((cluster) => cluster.zone === job.id.zone && cluster.name === sameCluster?.name);
   const stays = there.length === 0 ? undefined : place(wish, there, context.slots);
   const placement =

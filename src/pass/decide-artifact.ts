@@ -1,5 +1,6 @@
 import { describeSource } from "../artifacts/artifact-request.ts";
 import type { ArtifactRequest, ArtifactSeen } from "../artifacts/artifact-store.ts";
+import { classesToInspect } from "../artifacts/entry-class.ts";
 import type { ArtifactDecision, Block } from "./decision.ts";
 import type { DesiredArtifact } from "./desired.ts";
 
@@ -7,6 +8,8 @@ export interface ArtifactContext {
   readonly seen: ArtifactSeen | undefined;
   /** Whether a Job waits for the bytes; an Artifact that was Ready once is fetched again only then. */
   readonly needed: boolean;
+  /** What Jobs want to run out of it. */
+  readonly entryClasses: readonly string[];
   readonly maxBytes: number;
   readonly maxBlobBytes: number;
   readonly deletionsHeld: string | undefined;
@@ -28,10 +31,9 @@ export function artifactRequest(
   const spec = wasReady || artifact.declared.kind !== "declared" ? record?.spec : artifact.declared.manifest.spec;
   if (spec === undefined) return blocked("ManifestBroken", "its manifest has problems");
   const sha256 = record?.status.sha256 ?? spec.sha256;
-  const base = { key: artifact.key, source: spec.source, ...(sha256 === undefined ? {} : { sha256 }) };
-  if (spec.source.kind === "maven") return { ...base, maxBytes: limits.maxBytes };
-  if (spec.source.kind !== "path")
-    return blocked("NotYetActedOn", `spec.source.${spec.source.kind} is not yet acted on; use path or maven`);
+  const digest = { ...(sha256 === undefined ? {} : { sha256 }), ...(wasReady ? { recorded: true } : {}) };
+  const base = { key: artifact.key, source: spec.source, ...digest };
+  if (spec.source.kind !== "path") return { ...base, maxBytes: limits.maxBytes };
   const bytes = record?.status.bytes;
   if (bytes !== undefined) return { ...base, blob: { commit: bytes.commit, oid: bytes.blob }, maxBytes: limits.maxBlobBytes };
   if (artifact.entry === undefined) return blocked("SourceMissing", `${spec.source.path} is not in the repository`);
@@ -46,9 +48,10 @@ export function decideArtifact(artifact: DesiredArtifact, context: ArtifactConte
   if (artifact.recordProblem !== undefined)
     return { key, id, kind: "leave", because: `its record cannot be understood: ${artifact.recordProblem}` };
   if (artifact.declared.kind === "absent") return decideAbsent(artifact, context);
-  const request = artifactRequest(artifact, context);
-  if (!("key" in request))
-    return { key, id, kind: "wait", block: { condition: request.condition, reason: request.reason }, because: request.because };
+  const wanted = artifactRequest(artifact, context);
+  if (!("key" in wanted))
+    return { key, id, kind: "wait", block: { condition: wanted.condition, reason: wanted.reason }, because: wanted.because };
+  const request = context.entryClasses.length === 0 ? wanted : { ...wanted, entryClasses: context.entryClasses };
   const { seen } = context;
   const settled = artifact.record?.status.sha256 !== undefined && !context.needed;
   if (seen === undefined || seen.kind === "absent") {
@@ -75,6 +78,14 @@ export function decideArtifact(artifact: DesiredArtifact, context: ArtifactConte
     return { key, id, kind: "leave", because: `it is being fetched from ${describeSource(request.source)}` };
   }
   if (seen.kind === "failed") return retryFailed(artifact, request, seen, context.now);
+  if (classesToInspect(seen.inspection, context.entryClasses).size > 0)
+    return {
+      key,
+      id,
+      kind: "inspect",
+      request,
+      because: "its bytes are there, and a class that a Job names is being looked into",
+    };
   return { key, id, kind: "leave", because: "its bytes are there and verified" };
 }
 

@@ -66,7 +66,8 @@ export function decideFirstStart(job: DesiredJob, manifest: JobManifest, context
     return wait(job, started("InitialStateNotReady"), initialState.because);
   const tooMany = overQuota(context, job, manifest.spec.rpus);
   if (tooMany !== undefined) return wait(job, started("QuotaExceeded"), tooMany);
-  const wish = { zone: job.id.zone, flinkVersion: manifest.spec.flinkVersion, slots: manifest.spec.rpus };
+  const javaVersion = context.artifact.kind === "ready" ? context.artifact.javaVersion : undefined;
+  const wish = { zone: job.id.zone, flinkVersion: manifest.spec.flinkVersion, slots: manifest.spec.rpus, javaVersion };
   const placement = place(wish, context.observed.clusters, context.slots);
   if (placement.kind === "not-placed" && placement.reason === "NoZone") return notPlaced(job, placement); // it has no Artifact either
   if (context.artifact.kind === "not-ready") return wait(job, started(context.artifact.reason), context.artifact.because);

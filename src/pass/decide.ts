@@ -5,7 +5,7 @@ import { compareText } from "../common/problem.ts";
 import { countOf } from "../common/text.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { JobRecord, JobStatus } from "../model/status.ts";
-import { announcedArtifact, artifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
+import { announcedArtifact, artifactForJob, entryClassesFor, type ArtifactsInView } from "./artifact-for-job.ts";
 import { decideArtifact } from "./decide-artifact.ts";
 import { decideDisposals } from "./decide-disposals.ts";
 import { decideJob } from "./decide-job.ts";
@@ -397,6 +397,7 @@ function artifactContext(
     seen: input.observed.artifacts.get(artifact.key),
     needed: needed.has(artifact.key),
     inUse: inUse.has(artifact.key),
+    entryClasses: entryClassesFor(artifact, input.desired.jobs),
     maxBytes: input.config.artifacts.maxBytes,
     maxBlobBytes: input.config.repository.maxBlobBytes,
     deletionsHeld: input.deletionsHeld,

@@ -116,7 +116,9 @@ export type ArtifactDecision =
   | (DecisionBase & { readonly kind: "deleting" })
   | (DecisionBase & { readonly kind: "forget" })
   | (DecisionBase & { readonly kind: "wait"; readonly block: Block })
-  | (DecisionBase & { readonly kind: "fetch"; readonly request: ArtifactRequest; readonly block: Block | undefined });
+  | (DecisionBase & { readonly kind: "fetch"; readonly request: ArtifactRequest; readonly block: Block | undefined })
+  /** Its bytes are there; a class in them is to be looked into before a Job may run it. */
+  | (DecisionBase & { readonly kind: "inspect"; readonly request: ArtifactRequest });
 
 /** The next step for one Savepoint. A Final one is taken by the step of its Job. */
 export type SavepointDecision =

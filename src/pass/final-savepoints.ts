@@ -149,7 +149,8 @@ function whyWaitersCannotStart(
     const jar = artifactForJob(spec, siblingKey(job.id, "Artifact", spec.artifact), view);
     const artifact = withSecrets(jar, { project: job.id.project, spec }, observed.secrets);
     if (artifact.kind === "not-ready") return `Job ${job.id.name} could not start from it: ${artifact.because}`;
-    const placement = place({ zone: job.id.zone, flinkVersion: spec.flinkVersion, slots: spec.rpus }, observed.clusters, ledger);
+    const wish = { zone: job.id.zone, flinkVersion: spec.flinkVersion, slots: spec.rpus, javaVersion: artifact.javaVersion };
+    const placement = place(wish, observed.clusters, ledger);
     if (placement.kind === "not-placed") return `Job ${job.id.name} could not start from it: ${placement.because}`;
     ledger = placement.left;
   }

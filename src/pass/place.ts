@@ -12,13 +12,21 @@ export type Placement =
   | { readonly kind: "placed"; readonly cluster: ReachableCluster; readonly left: SlotLedger }
   | { readonly kind: "not-placed"; readonly reason: PlacementReason; readonly because: string };
 
-export type PlacementReason = "NoZone" | "NoCluster" | "ClusterUnreachable" | "SubmissionDisabled" | "NotEnoughSlots";
+export type PlacementReason =
+  | "NoZone"
+  | "NoCluster"
+  | "ClusterUnreachable"
+  | "SubmissionDisabled"
+  | "JavaTooOld"
+  | "NotEnoughSlots";
 
 export interface PlacementWish {
   readonly zone: string;
   /** Major.minor. */
   readonly flinkVersion: string;
   readonly slots: number;
+  /** The Java release that the program's entry class needs at least, where that is known. */
+  readonly javaVersion?: number | undefined;
 }
 
 /** The cluster for a new job: of its version, newest patch first, then most free slots, then by name. Takes the slots when there is one. */
@@ -40,7 +48,9 @@ export function place(wish: PlacementWish, clusters: readonly ClusterSeen[], led
         : `${names} do not accept jars: set web.submit.enable to true in their Flink configuration`,
     );
   }
-  const best = open.sort(
+  const able = open.filter(({ javaVersion }) => (wish.javaVersion ?? 0) <= (javaVersion ?? Infinity));
+  if (able.length === 0) return refuse("JavaTooOld", javaMissing(wish, open));
+  const best = able.sort(
     (a, b) =>
       compareClusterVersions(b.flinkVersion, a.flinkVersion) ||
       freeIn(ledger, b) - freeIn(ledger, a) ||
@@ -49,6 +59,11 @@ export function place(wish: PlacementWish, clusters: readonly ClusterSeen[], led
   const cluster = best.find((candidate) => freeIn(ledger, candidate) >= wish.slots);
   if (cluster === undefined) return refuse("NotEnoughSlots", slotsMissing(wish, best, ledger));
   return { kind: "placed", cluster, left: takeSlots(ledger, cluster, wish.slots) };
+}
+
+function javaMissing({ javaVersion }: PlacementWish, open: readonly ReachableCluster[]): string {
+  const there = open.map((cluster) => `${cluster.name} runs on Java ${cluster.javaVersion}`);
+  return `its entry class is compiled for Java ${javaVersion}, and ${listOf(there)}: compile with --release ${Math.max(...open.map((cluster) => cluster.javaVersion ?? 0))}, or run the cluster on Java ${javaVersion}`;
 }
 
 /** The ledger after `slots` of `cluster` went to a job, or came back from one where they are less than none. */

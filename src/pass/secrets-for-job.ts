@@ -2,7 +2,6 @@ import type { Secret } from "../common/secrets.ts";
 import type { FlinkVersion, JobSpec } from "../model/manifest.ts";
 import { buildFlinkConfiguration, optionExpectation } from "../model/options.ts";
 import { fillSecrets, mentionsSecret, secretNames } from "../model/secret-references.ts";
-import type { FrozenArtifact } from "../model/status.ts";
 import type { ArtifactForJob } from "./artifact-for-job.ts";
 import type { DesiredArtifact, DesiredJob } from "./desired.ts";
 import { secretKey, type SecretsSeen, type WantedSecret } from "./read-secrets.ts";
@@ -12,7 +11,7 @@ export type SecretsOfJob = ReadonlyMap<string, { readonly value: Secret; readonl
 
 /** Whether a program could be submitted now, with all that its arguments and options name. */
 export type ProgramForJob =
-  | { readonly kind: "ready"; readonly frozen: FrozenArtifact; readonly secrets: SecretsOfJob }
+  | (ArtifactForJob & { readonly kind: "ready" } & { readonly secrets: SecretsOfJob })
   | { readonly kind: "not-ready"; readonly reason: string; readonly because: string };
 
 /** The program with its secrets: none is missing, and none is a value that its option does not take. */
@@ -38,7 +37,7 @@ export function withSecrets(
   }
   const unusable = spec === undefined ? undefined : unusableOption(spec, secrets);
   if (unusable !== undefined) return { kind: "not-ready", reason: "SecretUnusable", because: unusable };
-  return { kind: "ready", frozen: artifact.frozen, secrets };
+  return { ...artifact, secrets };
 }
 
 /** Says what would be right, and never what is there. */

@@ -8,6 +8,8 @@ const ANY_JAR = {
   classNames: new Set<string>(),
   complete: false,
   hasNestedJars: false,
+  flinkClasses: { count: 0, examples: [] },
+  classes: new Map(),
 } as const;
 
 /**

@@ -99,20 +99,6 @@ describe("an Artifact from the repository", () => {
       "DigestMismatch",
       new RegExp(`${SHA256.slice(0, 12)}….*000000000000….*the jar is not used`),
     ],
-    [
-      "a source for later: url",
-      { source: { kind: "url", url: "https://user:secret@example.com/a.jar?token=secret" } },
-      blobs().readBlob,
-      "SourceNotSupported",
-      /^spec\.source\.url is not acted on yet/,
-    ],
-    [
-      "a source for later: s3",
-      { source: { kind: "s3", bucket: "b", key: "k" } },
-      blobs().readBlob,
-      "SourceNotSupported",
-      /^spec\.source\.s3 /,
-    ],
   ])("fails with a reason in one line: %s", async (what, changes, readBlob, reason, because) => {
     const { settle, cacheDir, logLines } = await aStore({}, { readBlob });
     const { blob, ...withoutBlob } = pathRequest(changes);
@@ -226,7 +212,7 @@ describe("the cache", () => {
     );
     const seen = await Promise.all(stores.flatMap(({ settle }) => requests.map((request) => settle(request))));
     expect(new Set(seen.map((one) => ready(one).file)).size).toBe(1);
-    expect((await filesUnder(cacheDir)).filter((name) => !name.startsWith("sources"))).toEqual([
+    expect((await filesUnder(cacheDir)).filter((name) => !/^(?:sources|used)/.test(name))).toEqual([
       join(SHA256.slice(0, 2), `${SHA256}.jar`),
     ]);
   });

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { explainEntryClass, findEntryClass, hasMain } from "../../src/artifacts/entry-class.ts";
-import { inspectJar, type JarContent } from "../../src/artifacts/inspect-jar.ts";
+import { explainEntryClass, findEntryClass, inspectClasses, whyNotRunnable } from "../../src/artifacts/entry-class.ts";
+import { type ClassSeen, explainFlinkClasses, inspectJar, type JarContent } from "../../src/artifacts/inspect-jar.ts";
 import { buildClass, MAIN, PUBLIC_STATIC } from "../support/class-bytes.ts";
 import { buildZip, type ZipEntry } from "../support/zip.ts";
 import { aJar, tempFolder } from "./store-harness.ts";
@@ -18,6 +18,20 @@ async function inspect(entries: readonly ZipEntry[]): Promise<JarContent> {
   if (inspection.kind !== "jar") throw new Error(inspection.because);
   return inspection;
 }
+
+async function classIn(entries: readonly ZipEntry[]): Promise<ClassSeen | undefined> {
+  const path = await inFile(buildZip(entries));
+  return (await inspectClasses(path, await inspect(entries), ["demo.Job"])).classes.get("demo.Job");
+}
+
+const NOTHING: JarContent = {
+  kind: "jar",
+  classNames: new Set(),
+  complete: true,
+  hasNestedJars: false,
+  flinkClasses: { count: 0, examples: [] },
+  classes: new Map(),
+};
 
 function withManifest(text: string): readonly ZipEntry[] {
   return [{ name: "META-INF/MANIFEST.MF", content: text }];
@@ -96,8 +110,9 @@ describe("inspectJar", () => {
       const damaged = Buffer.from(jar);
       damaged[at] = damaged[at]! ^ 0xff;
       await writeFile(path, damaged);
-      expect(["jar", "not-a-jar"]).toContain((await inspectJar(path)).kind);
-      await hasMain(path, "demo.TopSpeed");
+      const found = await inspectJar(path);
+      expect(["jar", "not-a-jar"]).toContain(found.kind);
+      if (found.kind === "jar") await inspectClasses(path, found, ["demo.TopSpeed"]);
     }
   });
 
@@ -146,7 +161,7 @@ describe("findEntryClass", () => {
 
   it("suggests quickly among 100,000 classes", () => {
     const classNames = new Set(Array.from({ length: 100_000 }, (_, n) => `org.example.p${n % 300}.ClassNumber${n}`));
-    const jar: JarContent = { kind: "jar", classNames, complete: true, hasNestedJars: false };
+    const jar: JarContent = { ...NOTHING, classNames };
     const start = performance.now();
     expect(findEntryClass(jar, "org.example.p1.ClassNumbr301")).toEqual({
       kind: "missing",
@@ -156,7 +171,7 @@ describe("findEntryClass", () => {
   });
 });
 
-describe("hasMain", () => {
+describe("inspectClasses", () => {
   it.each([
     ["public static void main(String[])", [MAIN], undefined, "yes"],
     ["main beside other methods", [{ ...MAIN, name: "<init>", descriptor: "()V" }, MAIN], undefined, "yes"],
@@ -167,8 +182,9 @@ describe("hasMain", () => {
     ["no main but a parent that may have one", [], "demo.Base", "cannot-tell"],
   ])("%s", async (_, methods, superclass, expected) => {
     const content = buildClass({ name: "demo.Job", methods, ...(superclass === undefined ? {} : { superclass }) });
-    const path = await inFile(buildZip([{ name: "demo/Job.class", content }]));
-    expect((await hasMain(path, "demo.Job")).kind).toBe(expected);
+    const found = await classIn([{ name: "demo/Job.class", content }]);
+    expect(found?.main.kind).toBe(expected);
+    expect(found?.javaVersion).toBe(8);
   });
 
   it.each([
@@ -176,11 +192,63 @@ describe("hasMain", () => {
     ["a class file that ends too early", buildClass({ name: "demo.Job" }).subarray(0, 60)],
     ["a class that is too large to look at", Buffer.concat([buildClass({ name: "demo.Job" }), Buffer.alloc(9_000_000)])],
   ])("cannot tell: %s", async (_, content) => {
-    const path = await inFile(buildZip([{ name: "demo/Job.class", content }]));
-    expect(await hasMain(path, "demo.Job")).toEqual({ kind: "cannot-tell", because: expect.stringContaining("demo.Job") });
+    expect(await classIn([{ name: "demo/Job.class", content }])).toEqual({
+      main: { kind: "cannot-tell", because: expect.stringContaining("demo.Job") as string },
+      javaVersion: undefined,
+    });
   });
 
-  it("cannot tell of a class that is not there", async () => {
-    expect((await hasMain(await inFile(aJar()), "demo.Other")).kind).toBe("cannot-tell");
+  it("passes over a class that is not there, and looks at each other one once", async () => {
+    const path = await inFile(aJar());
+    const jar = await inspect([]);
+    expect(await inspectClasses(path, jar, ["demo.Other"])).toBe(jar);
+    const known = await inspectClasses(path, { ...jar, classNames: new Set(["demo.TopSpeed"]) }, ["demo.TopSpeed"]);
+    expect(await inspectClasses("/nowhere", known, ["demo.TopSpeed"])).toBe(known);
+  });
+
+  it("looks at the class of the manifest without being asked", async () => {
+    const path = await inFile(aJar());
+    const jar = await inspectJar(path);
+    if (jar.kind !== "jar") throw new Error(jar.because);
+    expect([...(await inspectClasses(path, jar, [])).classes.keys()]).toEqual(["demo.TopSpeed"]);
+  });
+});
+
+describe("whyNotRunnable", () => {
+  it("names the class of the manifest when the one that is given has no main", async () => {
+    const path = await inFile(
+      buildZip([
+        { name: "META-INF/MANIFEST.MF", content: "Main-Class: demo.Main\n" },
+        { name: "demo/Job.class", content: buildClass({ name: "demo.Job", methods: [] }) },
+        { name: "demo/Main.class", content: buildClass({ name: "demo.Main" }) },
+      ]),
+    );
+    const found = await inspectJar(path);
+    if (found.kind !== "jar") throw new Error(found.because);
+    const jar = await inspectClasses(path, found, ["demo.Job"]);
+    expect(whyNotRunnable(jar, "demo.Job")).toBe(
+      "demo.Job has no public static void main(String[]); the jar's manifest names demo.Main",
+    );
+    expect(whyNotRunnable(jar, "demo.Main")).toBeUndefined();
+    expect(whyNotRunnable(jar, "demo.Mian")).toBe("entry class demo.Mian is not in the jar; did you mean demo.Main?");
+  });
+});
+
+describe("Flink's own classes in a jar", () => {
+  it("are counted and named, those that belong into one are not", async () => {
+    const names = [
+      "org/apache/flink/runtime/jobgraph/JobGraph",
+      "org/apache/flink/runtime/jobgraph/JobGraph$1",
+      "org/apache/flink/configuration/Configuration",
+      "org/apache/flink/connector/kafka/source/KafkaSource",
+      "org/apache/flink/streaming/connectors/kafka/FlinkKafkaConsumer",
+      "org/apache/flink/formats/json/JsonFormat",
+      "org/apache/flink/cep/CEP",
+    ];
+    const { flinkClasses } = await inspect(names.map((name) => ({ name: `${name}.class` })));
+    expect(explainFlinkClasses(flinkClasses)).toBe(
+      "the jar holds 3 classes of Flink itself: org/apache/flink/runtime/jobgraph/JobGraph.class, org/apache/flink/configuration/Configuration.class, …; the cluster has its own, so mark Flink's dependencies as provided",
+    );
+    expect(explainFlinkClasses((await inspect([{ name: "a/B.class" }])).flinkClasses)).toBeUndefined();
   });
 });

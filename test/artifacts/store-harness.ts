@@ -43,6 +43,17 @@ export interface Harness {
   readonly settle: (request: ArtifactRequest) => Promise<ArtifactSeen>;
 }
 
+const SETTINGS = {
+  instance: "test",
+  maxBytes: 10_000_000,
+  cacheBytes: 100_000_000,
+  timeoutMs: 10_000,
+  allowPrivateNetworks: false,
+  hosts: new Map(),
+  s3: { region: "eu-west-1", pathStyle: true, tls: {} },
+  maven: { repositories: [] },
+} as const;
+
 export async function aStore(
   settings: Partial<ArtifactStoreSettings> = {},
   deps: Partial<ArtifactStoreDeps> = {},
@@ -58,7 +69,7 @@ export async function aStore(
   });
   let changed = Promise.withResolvers<void>();
   const store = new ArtifactStore(
-    { instance: "test", maxBytes: 10_000_000, timeoutMs: 10_000, maven: { repositories: [] }, ...settings, cacheDir },
+    { ...SETTINGS, ...settings, cacheDir },
     {
       log: createLog({ level: "debug", people: false, stream }),
       clock: { now: () => clock.nowMs, random: () => 0.5 },
@@ -67,7 +78,7 @@ export async function aStore(
         changed.resolve();
         changed = Promise.withResolvers();
       },
-      createDispatcher: (tls) => createDispatcher({ tls }),
+      createDispatcher: (tls, lookup) => createDispatcher({ tls, ...(lookup === undefined ? {} : { lookup }) }),
       idleTimeoutMs: 5000,
       ...deps,
     },

@@ -13,7 +13,7 @@ const example = readFileSync(join(folder, "penstock.yaml"), "utf8");
 /** With the options that are commented out: their # stands right before the key. An empty group in their way goes. */
 const complete = example
   .replaceAll(/#(?=[^\s#])/g, "")
-  .replaceAll(/: (?:\{\}|\[\])(?=\n\s+(?:#[^\n]*\n\s+)?(?:caFile|x-api-key|- url))/g, ":");
+  .replaceAll(/: (?:\{\}|\[\])(?=\n\s+(?:#[^\n]*\n\s+)?(?:caFile|x-api-key|files\.example\.com|- url))/g, ":");
 
 function documentOf(text: string): YamlDocument {
   const { documents, problems } = parseYamlFile("penstock.yaml", text);

@@ -91,7 +91,11 @@ describe("a loaded configuration", () => {
       artifacts: {
         maxBytes: 500 * 1024 ** 2,
         cacheDir: "/home/me/.cache/penstock",
+        cacheBytes: 5 * 1024 ** 3,
         timeoutMs: 600_000,
+        allowPrivateNetworks: false,
+        hosts: new Map(),
+        s3: { region: "us-east-1", pathStyle: false, tls: {} },
         maven: { repositories: [] },
       },
       secrets: {},

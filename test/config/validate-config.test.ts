@@ -75,7 +75,15 @@ describe("a valid configuration", () => {
         restorePoints: { dispose: true, keep: 3 },
       },
       secrets: {},
-      artifacts: { maxSize: "500MB", timeout: "10m", allowPrivateNetworks: false, maven: { repositories: [] } },
+      artifacts: {
+        maxSize: "500MB",
+        timeout: "10m",
+        allowPrivateNetworks: false,
+        hosts: {},
+        s3: { pathStyle: false, tls: {} },
+        maven: { repositories: [] },
+        cacheSize: "5GB",
+      },
       previews: { plans: true, runs: false, branches: [] },
       server: { host: "127.0.0.1", port: 8080 },
       log: { level: "info" },
@@ -127,8 +135,7 @@ describe("options that are not yet acted on", () => {
 status: {target: inline}
 policy: {runtimeUpdates: automatic, onDelete: cancel, deletions: {max: 1}}
 previews: {plans: true, runs: false, branches: []}
-server: {port: 0}
-artifacts: {allowPrivateNetworks: false}`,
+server: {port: 0}`,
       }),
     );
     expect(result.kind === "valid" && result.notices.map(formatProblem)).toEqual([

@@ -18,6 +18,7 @@ describe("a look at a cluster", () => {
       draining: false,
       incarnation: fake.incarnation,
       flinkVersion: "1.16.3",
+      javaVersion: 17,
       webSubmit: true,
       highAvailability: false,
       scheduler: "default",

@@ -269,4 +269,60 @@ describe("uploads", () => {
     expect(await submit()).toEqual({ kind: "accepted" });
     expect(fake.countCalls(UPLOAD)).toBe(1);
   });
+
+  it("are refused for now by a cluster that takes no jars, and told apart from a broken one", async () => {
+    const { fake, submit } = await aSubmitter();
+    // What Flink 1.20.5 says with web.submit.enable: false.
+    fake.inject(/GET \/jars$/, {
+      kind: "answer",
+      answer: { status: 404, body: { errors: ["Unable to load requested file /jars."] } },
+    });
+    expect(await submit()).toEqual({
+      kind: "refused",
+      reason: "SubmissionDisabled",
+      because: "the cluster does not accept jars: set web.submit.enable to true in its Flink configuration",
+      curable: true,
+    });
+  });
+});
+
+describe("unused uploads", () => {
+  const NEEDED = "a".repeat(64);
+  const UNUSED = "b".repeat(64);
+
+  async function aTidyCluster(...names: readonly string[]) {
+    const { fake, cluster, clock, uploads } = await aSubmitter();
+    for (const name of names) await cluster.client.uploadJar(await theJar(name), NEVER);
+    const tidy = async () => uploads.removeUnused({ instance: "test", needed: new Set([NEEDED]), nowMs: clock.nowMs }, NEVER);
+    return { fake, clock, tidy, uploads };
+  }
+
+  it("of ours are removed, and nobody else's", async () => {
+    const kept = [
+      `test-${NEEDED}.jar`,
+      `test-${NEEDED}-launcher1.jar`,
+      `test-2-${UNUSED}.jar`,
+      `other-${UNUSED}.jar`,
+      "test-app.jar",
+    ];
+    const { fake, clock, tidy } = await aTidyCluster(...kept, `test-${UNUSED}.jar`, `test-${UNUSED}-launcher1.jar`);
+    clock.nowMs += 600_000;
+    expect(await tidy()).toEqual({ young: 0 });
+    expect(fake.jarNames).toEqual(kept);
+  });
+
+  it("that are copies go as well, but for the one that is found first", async () => {
+    const { fake, clock, tidy, uploads } = await aTidyCluster(`test-${NEEDED}.jar`, `test-${NEEDED}.jar`);
+    clock.nowMs += 600_000;
+    await tidy();
+    expect(fake.jarNames).toEqual([`test-${NEEDED}.jar`]);
+    await uploads.ensure(await theJar(`test-${NEEDED}.jar`), fake.incarnation, NEVER);
+    expect(fake.countCalls(UPLOAD)).toBe(2);
+  });
+
+  it("stay for ten minutes: another daemon may be about to use them", async () => {
+    const { fake, tidy } = await aTidyCluster(`test-${UNUSED}.jar`);
+    expect(await tidy()).toEqual({ young: 1 });
+    expect(fake.jarNames).toHaveLength(1);
+  });
 });

@@ -360,7 +360,8 @@ describe("an Artifact", () => {
     ["a path beside the manifest", "{path: jars/app.jar}", { kind: "path", path: "streams/jars/app.jar" }],
     ["a path with dots", "{path: ./../jars/app.jar}", { kind: "path", path: "jars/app.jar" }],
     ["a path from the root", "{path: /jars/app.jar}", { kind: "path", path: "jars/app.jar" }],
-    ["a url", "{url: 'https://example.com/app.jar?x=1'}", { kind: "url", url: "https://example.com/app.jar?x=1" }],
+    ["a url", "{url: 'https://example.com/app.jar?x=1#top'}", { kind: "url", url: "https://example.com/app.jar?x=1" }],
+    ["a plain http url", "{url: 'http://localhost:8080/app.jar'}", { kind: "url", url: "http://localhost:8080/app.jar" }],
     ["an object of S3", "{s3: s3://jars/team/app.jar}", { kind: "s3", bucket: "jars", key: "team/app.jar" }],
     [
       "a Maven artifact",
@@ -419,8 +420,8 @@ describe("an Artifact", () => {
     ],
     [
       "a plain http address",
-      "{url: 'http://x/a.jar'}",
-      '7:17 spec.source.url must be an https address such as https://example.com/app.jar, found "http://x/a.jar"',
+      "{url: 'ftp://x/a.jar'}",
+      '7:17 spec.source.url must be an https address such as https://example.com/app.jar, found "ftp://x/a.jar"',
     ],
     [
       "a password in an address",

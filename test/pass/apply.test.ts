@@ -29,8 +29,14 @@ async function aWorld(): Promise<World> {
   const fetched: ArtifactRequest[] = [];
   let woken = Promise.withResolvers<void>();
   const actions = new Actions({
+    instance: "test",
     clusters: [harness.cluster],
-    store: { fetch: (request) => void fetched.push(request), submittable: async () => theJar() },
+    store: {
+      fetch: (request) => void fetched.push(request),
+      inspect: () => undefined,
+      retain: () => undefined,
+      submittable: async () => theJar(),
+    },
     clock: { now: () => harness.clock.nowMs, random: () => 0.5 },
     log: harness.log,
     wake: () => woken.resolve(),
@@ -173,7 +179,7 @@ describe("what needs no announcement", () => {
     const { fake, actions, fetched, observed } = await aWorld();
     const request = { key: "x" as ArtifactRequest["key"], source: { kind: "path", path: "a.jar" }, maxBytes: 1 } as const;
     const fetching = { key: request.key, id: anId(), kind: "fetch", because: "", request, block: undefined } as const;
-    actions.prepare({ ...decisionsOf(aSubmit()), artifacts: [fetching] }, await observed());
+    actions.prepare({ ...decisionsOf(aSubmit()), artifacts: [fetching] }, await observed(), new Set());
     expect(fetched).toEqual([request]);
     await vi.waitFor(() => expect(fake.jarNames).toEqual(["test-1.jar"]));
     expect(fake.countCalls(RUN)).toBe(0);

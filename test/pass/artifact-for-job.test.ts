@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ArtifactSeen } from "../../src/artifacts/artifact-store.ts";
+import type { JarContent } from "../../src/artifacts/inspect-jar.ts";
 import type { JarOptions } from "../../src/model/manifest.ts";
 import { resourceKey } from "../../src/model/resource.ts";
 import { announcedArtifact, artifactForJob } from "../../src/pass/artifact-for-job.ts";
@@ -36,9 +37,14 @@ function askFor(
   return artifactForJob(aSpec({ jarOptions }), KEY, viewOf(artifact, seen));
 }
 
+function withoutManifestClass(): JarContent {
+  const { mainClassOfManifest: _, ...jar } = aJar({ classNames: new Set() });
+  return jar;
+}
+
 describe("artifactForJob", () => {
   it("freezes name, digest, size and the options that count", () => {
-    expect(askFor()).toEqual({ kind: "ready", frozen: FROZEN });
+    expect(askFor()).toEqual({ kind: "ready", frozen: FROZEN, javaVersion: 8 });
   });
 
   const own = anArtifactManifest("app", { jarOptions: { entryClass: "com.example.Other", mainArgs: ["--artifact"] } });
@@ -92,7 +98,7 @@ describe("artifactForJob", () => {
     [
       "EntryClassMissing",
       "no entry class is given and the jar's manifest names none; set spec.artifactRef.jarOptions.entryClass (Artifact app)",
-      viewOf({}, aReadyArtifact({ inspection: { kind: "jar", classNames: new Set(), complete: true, hasNestedJars: false } })),
+      viewOf({}, aReadyArtifact({ inspection: withoutManifestClass() })),
     ],
     [
       "EntryClassMissing",
@@ -119,7 +125,7 @@ describe("artifactForJob", () => {
 describe("announcedArtifact", () => {
   it("has the bytes that were announced, however the Artifact is declared by now", () => {
     const view = viewOf({ manifest: anArtifactManifest("app", { jarOptions: { entryClass: "x.Y" } }) }, aReadyArtifact());
-    expect(announcedArtifact(FROZEN, KEY, view)).toEqual({ kind: "ready", frozen: FROZEN });
+    expect(announcedArtifact(FROZEN, KEY, view)).toEqual({ kind: "ready", frozen: FROZEN, javaVersion: 8 });
   });
 
   it.each([

@@ -346,6 +346,11 @@ export function aJar(overrides: Partial<JarContent> = {}): JarContent {
     classNames: new Set([MAIN_CLASS, "com.example.Other"]),
     complete: true,
     hasNestedJars: false,
+    flinkClasses: { count: 0, examples: [] },
+    classes: new Map([
+      [MAIN_CLASS, { main: { kind: "yes" }, javaVersion: 8 }],
+      ["com.example.Other", { main: { kind: "yes" }, javaVersion: 8 }],
+    ]),
     ...overrides,
   };
 }
@@ -376,6 +381,7 @@ export function aReachableCluster({
     draining: false,
     incarnation: CLUSTER.incarnation,
     flinkVersion: "1.16.3",
+    javaVersion: 17,
     webSubmit: true,
     highAvailability: false,
     scheduler: "default",

@@ -26,6 +26,7 @@ function decideFor(artifact: DesiredArtifactOverrides = {}, context: Partial<Art
   return decideArtifact(aDesiredArtifact(artifact), {
     seen: undefined,
     needed: true,
+    entryClasses: [],
     inUse: true,
     deletionsHeld: undefined,
     now: NOW,
@@ -54,6 +55,21 @@ describe("what the artifact store is asked for", () => {
     });
   });
 
+  it.each([{ kind: "url", url: "https://example.org/a.jar" } as const, { kind: "s3", bucket: "b", key: "k" } as const])(
+    "is the address, for $kind, and from the first Ready on the digest of that time",
+    (source) => {
+      const manifest = anArtifactManifest("app", { source });
+      const request = { key: "local/default/artifact/app", source, maxBytes: 500 };
+      expect(artifactRequest(aDesiredArtifact({ manifest }), LIMITS)).toEqual(request);
+      const record = anArtifactRecord("app", {}, { source });
+      expect(artifactRequest(aDesiredArtifact({ manifest, record }), LIMITS)).toEqual({
+        ...request,
+        sha256: SHA256,
+        recorded: true,
+      });
+    },
+  );
+
   it("is the recorded digest and blob once it was Ready, whatever lies at the path by now", () => {
     const entry = { kind: "file", commit: "e0".repeat(20), blob: BLOB } as const;
     const manifest = anArtifactManifest("app", { source: { kind: "path", path: "jars/other.jar" } });
@@ -69,16 +85,6 @@ describe("what the artifact store is asked for", () => {
   it.each([
     ["SourceMissing", "jars/app.jar is not in the repository", { entry: undefined }],
     ["SourceMissing", "jars/app.jar cannot be used: it is a folder", { entry: { kind: "other", because: "it is a folder" } }],
-    [
-      "NotYetActedOn",
-      "spec.source.url is not yet acted on; use path or maven",
-      { manifest: anArtifactManifest("app", { source: { kind: "url", url: "https://example.org/a.jar" } }) },
-    ],
-    [
-      "NotYetActedOn",
-      "spec.source.s3 is not yet acted on; use path or maven",
-      { manifest: anArtifactManifest("app", { source: { kind: "s3", bucket: "b", key: "k" } }) },
-    ],
     ["ManifestBroken", "its manifest has problems", { manifest: "broken" }],
   ] as const)("is nothing: %s, %s", (reason, because, artifact) => {
     expect(artifactRequest(aDesiredArtifact(artifact), LIMITS)).toEqual({ condition: "Available", reason, because });

@@ -47,8 +47,8 @@ export function aContext({
     slots: new Map(
       clusters.flatMap((seen) => (seen.kind === "reachable" ? [[`${seen.zone}/${seen.name}`, seen.slots.free] as const] : [])),
     ),
-    artifact: { kind: "ready", frozen: FROZEN, secrets: new Map() },
-    announcedArtifact: { kind: "ready", frozen: FROZEN, secrets: new Map() },
+    artifact: { kind: "ready", frozen: FROZEN, javaVersion: 8, secrets: new Map() },
+    announcedArtifact: { kind: "ready", frozen: FROZEN, javaVersion: 8, secrets: new Map() },
     policy: aPolicy(),
     statusLost: undefined,
     past: undefined,

@@ -13,7 +13,7 @@ import {
   FROZEN,
 } from "./builders.ts";
 
-const READY = { kind: "ready", frozen: FROZEN } as const;
+const READY = { kind: "ready", frozen: FROZEN, javaVersion: 8 } as const;
 
 function read(text: string): SecretSeen {
   return { kind: "read", value: new Secret(text), digest: "0a1b2c3d" };
@@ -39,7 +39,7 @@ describe("a program with its secrets", () => {
   it("takes no secret of another project", () => {
     const frozen = { ...FROZEN, jarOptions: { ...FROZEN.jarOptions, mainArgs: ["${secret:db}"] } };
     const seen = new Map([["other/db", read("sesame")]]);
-    expect(withSecrets({ kind: "ready", frozen }, { project: "default", spec: aSpec() }, seen)).toMatchObject({
+    expect(withSecrets({ kind: "ready", frozen, javaVersion: 8 }, { project: "default", spec: aSpec() }, seen)).toMatchObject({
       reason: "SecretMissing",
     });
   });
@@ -61,7 +61,7 @@ describe("a program with its secrets", () => {
       ["default/db", read("sesame")],
       ["default/limit", read("3 min")],
     ]);
-    const program = withSecrets({ kind: "ready", frozen }, { project: "default", spec }, seen);
+    const program = withSecrets({ kind: "ready", frozen, javaVersion: 8 }, { project: "default", spec }, seen);
     if (program.kind !== "ready") throw new Error(program.because);
     expect(inspect(program, { depth: 9 }) + JSON.stringify([...program.secrets])).not.toContain("sesame");
     expect(digestsOf(program.secrets)).toEqual({ db: "0a1b2c3d", limit: "0a1b2c3d" });

@@ -191,6 +191,7 @@ describe("buildPlan says of a Job", () => {
               onDelete: "savepoint",
               deleteTimeoutMs: 1,
               deletions: { max: 5 },
+              restorePoints: { dispose: true, keep: 3 },
             },
             artifacts: { maxBytes: 1 },
             repository: { maxBlobBytes: 1 },

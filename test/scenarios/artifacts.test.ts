@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
+import { buildClass } from "../support/class-bytes.ts";
+import { FileServer } from "../support/file-server.ts";
 import { packJar, readJar } from "../support/jar.ts";
 import { MavenServer } from "../support/maven-server.ts";
 import { aJob, aRunningJob, anArtifact, counterJar } from "./manifests.ts";
@@ -97,6 +99,53 @@ describe.concurrent("an Artifact of the repository", () => {
     });
   });
 
+  it("whose entry class has no main is not submitted, and says what is wrong", async () => {
+    await using world = await createWorld();
+    const jar = packJar([["demo/Job.class", buildClass({ name: "demo.Job", methods: [] })]]);
+    await world.push({
+      "orders.yaml": anArtifact("orders") + aJob("orders", { entryClass: "demo.Job" }),
+      "jars/counter.jar": jar,
+    });
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", has("Started", "EntryClassMissing"));
+    await daemon.untilAtRest();
+    expect(conditionOf(await world.job("orders"), "Started")?.message).toBe(
+      "demo.Job has no public static void main(String[]) (Artifact orders)",
+    );
+    expect(world.flink.countCalls(UPLOAD)).toBe(0);
+  });
+
+  it("that is compiled for a newer Java than the cluster's is not submitted, and a Job of another class of it is", async () => {
+    await using world = await createWorld();
+    const jar = (await readJar(Buffer.from(await counterJar())))!;
+    const forJava21 = buildClass({ name: "demo.Newer", javaVersion: 21 });
+    await world.push({
+      "orders.yaml": anArtifact("app") + aJob("orders", { artifact: "app" }),
+      "jars/counter.jar": packJar([...jar, ["demo/Newer.class", forJava21]]),
+    });
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", isRunning);
+    await world.push({ "clicks.yaml": aJob("clicks", { artifact: "app", entryClass: "demo.Newer" }) });
+    await daemon.untilJob("clicks", has("Placed", "JavaTooOld"));
+    await daemon.untilAtRest();
+    expect(conditionOf(await world.job("clicks"), "Placed")?.message).toBe(
+      "its entry class is compiled for Java 21, and main runs on Java 17: compile with --release 17, or run the cluster on Java 21",
+    );
+  });
+
+  it("that holds classes of Flink itself runs, with a warning", async () => {
+    await using world = await createWorld();
+    const jar = (await readJar(Buffer.from(await counterJar())))!;
+    const bundled = packJar([...jar, ["org/apache/flink/runtime/jobgraph/JobGraph.class", Buffer.from("x")]]);
+    await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders"), "jars/counter.jar": bundled });
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", isRunning);
+    expect(conditionOf(await world.artifact("orders"), "FlinkBundled")).toMatchObject({
+      status: "True",
+      message: expect.stringContaining("org/apache/flink/runtime/jobgraph/JobGraph.class") as string,
+    });
+  });
+
   it("that nobody needs any more is forgotten with its manifest", async () => {
     await using world = await createWorld();
     await world.push({ "app.yaml": anArtifact("app"), "jars/counter.jar": await counterJar() });
@@ -107,6 +156,77 @@ describe.concurrent("an Artifact of the repository", () => {
     );
     await daemon.untilApplied(await world.push({ "app.yaml": null }));
     expect(await world.artifact("app")).toBeUndefined();
+  });
+});
+
+async function aUrlWorld(): Promise<{ world: World; server: FileServer } & AsyncDisposable> {
+  const server = await FileServer.start();
+  const artifacts = { cacheDir: "/nonexistent", hosts: { [server.host]: {} } };
+  const world = await createWorld({ config: { artifacts } });
+  const end = async (): Promise<void> => {
+    await world[Symbol.asyncDispose]();
+    await server.close();
+  };
+  return { world, server, [Symbol.asyncDispose]: end };
+}
+
+describe.concurrent("an Artifact behind a URL", () => {
+  it("is fetched once and run, and its digest is binding from then on, whatever the cache still holds", async () => {
+    await using both = await aUrlWorld();
+    const { world, server } = both;
+    server.put("/app.jar", await counterJar());
+    await world.push({ "orders.yaml": anArtifact("orders", `url: "${server.url("/app.jar")}"`) + aJob("orders") });
+    const first = world.startDaemon();
+    await first.untilJob("orders", isRunning);
+    await first.untilAtRest();
+    expect((await world.artifact("orders"))?.status).toMatchObject({ phase: "Ready", sha256: sha256(await counterJar()) });
+    expect(server.asked()).toEqual(["/app.jar"]);
+    await first.stop();
+
+    // The next daemon has an empty cache, and another jar lies there.
+    server.put("/app.jar", await otherJar());
+    await world.push({ "clicks.yaml": aJob("clicks", { artifact: "orders" }) });
+    const second = world.startDaemon();
+    await second.untilJob("clicks", has("Started", "ArtifactNotReady"));
+    await second.untilAtRest();
+    expect(conditionOf(await world.artifact("orders"), "Available")).toMatchObject({ reason: "DigestMismatch" });
+    expect((await world.artifact("orders"))?.status).toMatchObject({ phase: "Ready", sha256: sha256(await counterJar()) });
+
+    server.remove("/app.jar");
+    world.clock.pass(10 * A_MINUTE_MS);
+    await second.until("it is gone", ({ update }) =>
+      [...update.records.values()].some(({ status }) => status.conditions.some(({ reason }) => reason === "BytesGone")),
+    );
+    expect(world.flink.jarNames).toHaveLength(1);
+
+    server.put("/app.jar", await counterJar());
+    world.clock.pass(10 * A_MINUTE_MS);
+    await second.untilJob("clicks", isRunning);
+  });
+
+  it("into a private network is not fetched unless the configuration names it", async () => {
+    await using both = await aUrlWorld();
+    const { world } = both;
+    await world.push({ "orders.yaml": anArtifact("orders", 'url: "http://127.0.0.1:1/app.jar"') + aJob("orders") });
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", has("Started", "ArtifactNotReady"));
+    await daemon.untilAtRest();
+    expect(conditionOf(await world.artifact("orders"), "Available")).toMatchObject({ reason: "AddressRefused" });
+  });
+});
+
+describe.concurrent("uploaded jars", () => {
+  it("that nobody needs any more are removed from the cluster", async () => {
+    await using world = await createWorld();
+    await world.push({ ...(await aRunningJob("orders")), "spare.yaml": anArtifact("spare", "path: /jars/spare.jar") });
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", isRunning);
+    expect(world.flink.jarNames).toHaveLength(1);
+    await daemon.untilApplied(await world.push({ "orders.yaml": null }));
+    await daemon.until("the jar is gone", () => {
+      world.clock.pass(20 * A_MINUTE_MS);
+      return world.flink.jarNames.length === 0;
+    });
   });
 });
 

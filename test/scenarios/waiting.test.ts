@@ -2,21 +2,6 @@ import { describe, expect, it } from "vitest";
 import { aJob, aRunningJob, anArtifact } from "./manifests.ts";
 import { conditionOf, createWorld, has, isRunning, WRITES } from "./world.ts";
 
-describe.concurrent("what is not yet acted on says so", () => {
-  it.each(["url: https://example.com/app.jar", "s3: s3://bucket/app.jar"])("an Artifact's source %s", async (source) => {
-    await using world = await createWorld();
-    await world.push({ "orders.yaml": anArtifact("orders", source) + aJob("orders") });
-    const daemon = world.startDaemon();
-    await daemon.untilJob("orders", has("Started", "ArtifactNotReady"));
-    await daemon.untilAtRest();
-    const kind = source.split(":")[0];
-    expect(conditionOf(await world.artifact("orders"), "Available")).toMatchObject({
-      reason: "NotYetActedOn",
-      message: `spec.source.${kind} is not yet acted on; use path or maven`,
-    });
-  });
-});
-
 describe.concurrent("a Job with an initialStateRef", () => {
   it("to a Savepoint that nobody declares waits, and is never started empty instead", async () => {
     await using world = await createWorld();

@@ -1,6 +1,8 @@
 export interface ClassSketch {
   readonly name: string;
   readonly superclass?: string;
+  /** 8 by default. */
+  readonly javaVersion?: number;
   readonly methods?: readonly { readonly name: string; readonly descriptor: string; readonly access: number }[];
 }
 
@@ -8,7 +10,7 @@ export const PUBLIC_STATIC = 0x0009;
 export const MAIN = { name: "main", descriptor: "([Ljava/lang/String;)V", access: PUBLIC_STATIC };
 
 /** The bytes of a Java class without any code: enough for whoever reads its names, methods and superclass. */
-export function buildClass({ name, superclass = "java.lang.Object", methods = [MAIN] }: ClassSketch): Buffer {
+export function buildClass({ name, superclass = "java.lang.Object", javaVersion = 8, methods = [MAIN] }: ClassSketch): Buffer {
   const constants: Buffer[] = [];
   const add = (...bytes: readonly Buffer[]) => constants.push(Buffer.concat(bytes));
   const text = (value: string) => {
@@ -27,7 +29,8 @@ export function buildClass({ name, superclass = "java.lang.Object", methods = [M
     Buffer.concat([u2(method.access), u2(text(method.name)), u2(text(method.descriptor)), u2(0)]),
   );
   return Buffer.concat([
-    Buffer.from("cafebabe00000034", "hex"),
+    Buffer.from("cafebabe0000", "hex"),
+    u2(44 + javaVersion),
     u2(constants.length + 1),
     ...constants,
     u2(0x0021),

@@ -16,6 +16,7 @@ type Handler = (cluster: FakeCluster, request: FakeRequest, ...parts: string[]) 
 
 const ROUTES: readonly (readonly [string, RegExp, Handler])[] = [
   ["GET", /^\/config$/, (cluster) => ok(view.configView(cluster))],
+  ["GET", /^\/jobmanager\/environment$/, () => ok(view.environmentView())],
   ["GET", /^\/jobmanager\/config$/, (cluster) => ok(view.jobManagerConfigView(cluster))],
   ["GET", /^\/overview$/, (cluster) => ok(view.overviewView(cluster))],
   ["GET", /^\/taskmanagers$/, (cluster) => ok(view.taskManagersView(cluster))],

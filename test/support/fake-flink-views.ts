@@ -38,6 +38,13 @@ export function jobManagerConfigView(cluster: FakeCluster): unknown {
   return Object.entries(entries).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value }]));
 }
 
+export function environmentView(): unknown {
+  return {
+    jvm: { version: "OpenJDK 64-Bit Server VM - Eclipse Adoptium - 17/17.0.13+11", arch: "amd64", options: [] },
+    classpath: [],
+  };
+}
+
 export function overviewView(cluster: FakeCluster): unknown {
   const jobs = [...cluster.jobs.values()];
   return {

@@ -6,11 +6,23 @@ interface S3Object {
   readonly writtenAtMs: number;
 }
 
+/** An object that can be read. */
+export interface S3File {
+  readonly content: Uint8Array;
+  readonly etag: string;
+  /** More headers, such as a checksum. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** After so many bytes the connection breaks. */
+  readonly cutAt?: number;
+}
+
 /** What S3 says to lists of one bucket, by path style. Every call has to be signed with the access key id `reader`. */
 export interface FakeS3 {
   readonly endpoint: URL;
   /** By key. */
   readonly objects: Map<string, S3Object>;
+  /** By key: those whose content counts. */
+  readonly files: Map<string, S3File>;
   /** Paths with queries, oldest first. */
   readonly calls: readonly string[];
   /** Answers with this error of S3 until undefined. */
@@ -22,11 +34,14 @@ export const BUCKET = "streams";
 
 export async function startFakeS3(options: { readonly pageSize?: number } = {}): Promise<FakeS3> {
   const objects = new Map<string, S3Object>();
+  const files = new Map<string, S3File>();
   const calls: string[] = [];
   let failure: { readonly status: number; readonly xml: string } | undefined;
   const answer = (request: IncomingMessage, response: ServerResponse): void => {
     calls.push(request.url ?? "/");
     const url = new URL(request.url ?? "/", "http://s3");
+    const file = files.get(decodeURIComponent(url.pathname.split("/").slice(2).join("/")));
+    if (failure === undefined && file !== undefined && isSigned(request)) return sendFile(request, response, file);
     const { status, xml } = failure ?? listOrRefuse(request, url, objects, options.pageSize ?? 1000);
     response.writeHead(status, { "content-type": "application/xml" }).end(xml);
   };
@@ -35,6 +50,7 @@ export async function startFakeS3(options: { readonly pageSize?: number } = {}):
   return {
     endpoint: new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}`),
     objects,
+    files,
     calls,
     fail: (status, code, message) => void (failure = { status, xml: errorXml(code, message) }),
     async close() {
@@ -50,9 +66,23 @@ interface XmlAnswer {
   readonly xml: string;
 }
 
+function isSigned(request: IncomingMessage): boolean {
+  return /^AWS4-HMAC-SHA256 Credential=reader\/\d{8}\/eu-west-1\/s3\//.test(request.headers.authorization ?? "");
+}
+
+/** GetObject. The checksum is only told to those who ask for it, as S3 does. */
+function sendFile(request: IncomingMessage, response: ServerResponse, { content, etag, headers = {}, cutAt }: S3File): void {
+  if (request.headers["if-none-match"] === etag) return void response.writeHead(304, { etag }).end();
+  const told = request.headers["x-amz-checksum-mode"] === "ENABLED" ? headers : {};
+  response.writeHead(200, { etag, "content-length": content.byteLength, ...told });
+  if (cutAt === undefined) return void response.end(content);
+  response.write(content.subarray(0, cutAt), () => response.socket?.end());
+}
+
 function listOrRefuse(request: IncomingMessage, url: URL, objects: ReadonlyMap<string, S3Object>, pageSize: number): XmlAnswer {
-  if (!/^AWS4-HMAC-SHA256 Credential=reader\/\d{8}\/eu-west-1\/s3\//.test(request.headers.authorization ?? ""))
-    return { status: 403, xml: errorXml("AccessDenied", "Access Denied") };
+  if (!isSigned(request)) return { status: 403, xml: errorXml("AccessDenied", "Access Denied") };
+  if (url.pathname.split("/")[2] !== undefined && url.pathname.split("/")[2] !== "")
+    return { status: 404, xml: errorXml("NoSuchKey", "The specified key does not exist.") };
   if (url.pathname.split("/")[1] !== BUCKET)
     return { status: 404, xml: errorXml("NoSuchBucket", "The specified bucket does not exist") };
   return { status: 200, xml: listXml(url.searchParams, objects, pageSize) };
