@@ -46,7 +46,7 @@ export function assemble(
     },
   );
   const secrets = new SecretReader(config.secrets.dir, redactor);
-  const actions = new Actions({ clusters, store, clock, log, wake });
+  const actions = new Actions({ instance: config.instance, clusters, store, clock, log, wake });
   const mirror = config.status.target === "inline" ? new Mirror({ manifests, reader, config, clock, log, wake }) : undefined;
   const limits = { maxBytes: config.artifacts.maxBytes, maxBlobBytes: config.repository.maxBlobBytes };
   return {

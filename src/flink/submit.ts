@@ -17,6 +17,9 @@ export type SubmitOutcome =
 
 /** The reason of a refusal that is none of Flink's: no connection came about, so it was not asked. */
 export const CLUSTER_UNREACHABLE = "ClusterUnreachable";
+/** The cluster is well and takes no jars: `web.submit.enable: false`, which leaves out everything below /jars. */
+export const SUBMISSION_DISABLED = "SubmissionDisabled";
+const NO_JARS = "the cluster does not accept jars: set web.submit.enable to true in its Flink configuration";
 /** The reason of a refusal that proves the opposite of most: something ran under the id once. */
 export const JOB_ID_SPENT = "JobIdSpent";
 
@@ -99,12 +102,17 @@ async function settle(cluster: Cluster, flinkJobId: string, failure: unknown, si
     // A time limit inside of Flink is a 500 as well, and then the job may yet come.
     if (failure.kind === "other" && failure.data.status >= 500 && failure.data.endpoint.endsWith("/run"))
       return { kind: "unknown", because };
+    if (isSwitchedOff(failure)) return { kind: "refused", reason: SUBMISSION_DISABLED, because: NO_JARS, curable: true };
     return { kind: "refused", reason: REASONS[failure.kind], because, curable: failure.retry === "next-pass" };
   } catch (error) {
     if (isAbort(error, signal)) throw error;
     if (!isFlinkError(error)) throw error;
     return { kind: "unknown", because };
   }
+}
+
+function isSwitchedOff({ data, kind }: FlinkRejectedError): boolean {
+  return data.status === 404 && kind === "other" && / \/jars(?:\/|$)/.test(data.endpoint);
 }
 
 async function isThere(cluster: Cluster, flinkJobId: string, signal: AbortSignal): Promise<boolean> {

@@ -26,12 +26,15 @@ const SUBMISSIONS_AT_ONCE = 4;
 const REFUSED_DELAY = { baseMs: 2000, maxMs: 300_000 };
 /** A program's `main` that takes longer is none that anybody waits for. */
 const DOUBT_MS = 600_000;
+const TIDY_AGAIN_MS = 900_000;
 const STEP_DELAY = { baseMs: 5000, maxMs: 300_000 };
 const UNKNOWN_DELAY = { baseMs: 10_000, maxMs: 300_000 };
 
 export interface ActionsOptions {
+  /** The daemon's: uploads whose names begin with it are ours. */
+  readonly instance: string;
   readonly clusters: readonly Cluster[];
-  readonly store: Pick<ArtifactStore, "fetch" | "submittable">;
+  readonly store: Pick<ArtifactStore, "fetch" | "inspect" | "retain" | "submittable">;
   readonly clock: Clock;
   readonly log: Log;
   /** Something ended, so that there may be a next step. */
@@ -42,6 +45,8 @@ interface Station {
   readonly cluster: Cluster;
   readonly uploads: Uploads;
   readonly queue: PQueue;
+  /** What is to be removed there, and when that is looked at next. */
+  readonly tidying: { needed: ReadonlySet<string>; dueAtMs: number; isUnderWay: boolean };
 }
 
 /**
@@ -75,9 +80,13 @@ export class Actions {
     return [...this.#seen.values(), ...this.#steps.values()].some(({ kind }) => kind === "under-way");
   }
 
-  /** Downloads and uploads: they change nothing that runs, so they need no announcement and go on while one is pushed. */
-  prepare(decisions: Decisions, observed: Observed): void {
-    for (const decision of decisions.artifacts) if (decision.kind === "fetch") this.#options.store.fetch(decision.request);
+  /** Downloads and uploads, with the digests of all jars that the status speaks of: they change nothing that runs, so they need no announcement and go on while one is pushed. */
+  prepare(decisions: Decisions, observed: Observed, needed: ReadonlySet<string>): void {
+    this.#options.store.retain(needed);
+    for (const decision of decisions.artifacts) {
+      if (decision.kind === "fetch") this.#options.store.fetch(decision.request);
+      if (decision.kind === "inspect") this.#options.store.inspect(decision.request);
+    }
     for (const { work } of worksOf(decisions)) {
       const submission = submissionOf(work);
       if (submission === undefined) continue;
@@ -96,6 +105,23 @@ export class Actions {
     }
   }
 
+  /**
+   * Removes uploads whose jar no resource speaks of any more: at the first look, and whenever one fell out of use. As little announced as
+   * uploads are: what is missing is uploaded again.
+   */
+  tidy(needed: ReadonlySet<string>, observed: Observed): void {
+    for (const seen of observed.clusters) {
+      const station = this.#stations.get(clusterKey(seen));
+      if (station === undefined || seen.kind !== "reachable" || !seen.webSubmit) continue;
+      const { tidying } = station;
+      if (![...tidying.needed].every((digest) => needed.has(digest))) tidying.dueAtMs = 0;
+      tidying.needed = needed;
+      if (tidying.isUnderWay || this.#options.clock.now() < tidying.dueAtMs || this.#abort.signal.aborted) continue;
+      tidying.isUnderWay = true;
+      void station.queue.add(async () => this.#tidy(station));
+    }
+  }
+
   /** What nobody asks about any more goes. */
   forgetAllBut(flinkJobIds: ReadonlySet<string>): void {
     for (const known of [this.#seen, this.#steps]) {
@@ -107,6 +133,20 @@ export class Actions {
   async close(): Promise<void> {
     this.#abort.abort();
     await Promise.all([...this.#stations.values()].map(async ({ queue }) => queue.onIdle()));
+  }
+
+  /** Never rejects: what stays only costs room. */
+  async #tidy({ uploads, tidying, cluster }: Station): Promise<void> {
+    const { clock, instance, log } = this.#options;
+    const nowMs = clock.now();
+    tidying.dueAtMs = nowMs + TIDY_AGAIN_MS;
+    try {
+      const { young } = await uploads.removeUnused({ instance, needed: tidying.needed, nowMs }, this.#abort.signal);
+      if (young === 0 && tidying.dueAtMs > 0) tidying.dueAtMs = Number.POSITIVE_INFINITY;
+    } catch (error) {
+      log.debug({ err: error, cluster: cluster.name }, "unused jars not removed; it is tried again");
+    }
+    tidying.isUnderWay = false;
   }
 
   /** A step on a live job. Not queued behind submissions: a stop must not wait for somebody's slow main(). */
@@ -287,7 +327,12 @@ function submissionOf(work: Work): Submission | undefined {
 }
 
 function buildStation(cluster: Cluster, log: Log): Station {
-  return { cluster, uploads: new Uploads(cluster, log), queue: new PQueue({ concurrency: SUBMISSIONS_AT_ONCE }) };
+  return {
+    cluster,
+    uploads: new Uploads(cluster, log),
+    queue: new PQueue({ concurrency: SUBMISSIONS_AT_ONCE }),
+    tidying: { needed: new Set(), dueAtMs: 0, isUnderWay: false },
+  };
 }
 
 function targetOf(submission: Submission, observed: Observed): ReachableCluster | undefined {

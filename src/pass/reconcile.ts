@@ -6,6 +6,7 @@ import type { Actions } from "./apply.ts";
 import { buildStatus, type StatusUpdate } from "./build-status.ts";
 import { logPass } from "./explain.ts";
 import type { Mirror } from "./mirror.ts";
+import { jarsNeeded } from "./jars-needed.ts";
 import { observeAndDecide, type Decided, type DecideDeps } from "./observe-and-decide.ts";
 import type { Observed } from "./observed.ts";
 import { planMirror, type MirrorEdit } from "./plan-mirror.ts";
@@ -58,9 +59,11 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   const { desired, decisions, now } = decided;
   const summary = { ...decided.summary, ...unmirroredBecause(deps, snapshot) };
   const update = buildStatus({ snapshot, desired, observed, decisions, summary, now });
-  deps.actions.prepare(decisions, observed); // downloads and uploads, which need no announcement
+  const needed = jarsNeeded(update.records.values());
+  deps.actions.prepare(decisions, observed, needed); // downloads and uploads, which need no announcement
   const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
   if (mayApply(published, update)) deps.actions.apply(decisions, observed); // what was announced, and only that
+  if (isOnBranch(published)) deps.actions.tidy(needed, observed);
   // What an outcome made of the status is only told once; until it is written, the outcome itself is still needed.
   if (isOnBranch(published)) deps.actions.forgetAllBut(flinkJobIdsOf(update, observed));
   const unmirrored = deps.mirror === undefined ? [] : planMirror(mirrorInput(deps.config, snapshot, update));

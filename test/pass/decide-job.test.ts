@@ -468,7 +468,9 @@ describe("a start that Flink refused, once what it was refused for was changed",
 
   it("starts the next attempt with other bytes of the Artifact", () => {
     const frozen = { ...FROZEN, sha256: "0".repeat(64) };
-    expect(decideAnnounced({ submission, artifact: { kind: "ready", frozen, javaVersion: 8, secrets: new Map() } })).toMatchObject({
+    expect(
+      decideAnnounced({ submission, artifact: { kind: "ready", frozen, javaVersion: 8, secrets: new Map() } }),
+    ).toMatchObject({
       kind: "announce",
       work: { kind: "start", operation: { attempt: 2 } },
       artifact: frozen,
