@@ -2,7 +2,7 @@ import { ArtifactStore } from "../artifacts/artifact-store.ts";
 import type { Clock } from "../common/clock.ts";
 import { createDispatcher } from "../common/http.ts";
 import type { Log } from "../common/log.ts";
-import { Redactor } from "../common/redactor.ts";
+import type { Redactor } from "../common/redactor.ts";
 import type { Config } from "../config/config.ts";
 import { Cluster } from "../flink/cluster.ts";
 import { FlinkClient } from "../flink/flink-client.ts";
@@ -26,13 +26,12 @@ export interface Assembly {
 /** Builds the parts of one daemon out of its configuration. Nothing is called yet. */
 export function assemble(
   config: Config,
-  tools: { readonly clock: Clock; readonly log: Log; readonly wake: () => void },
+  tools: { readonly clock: Clock; readonly log: Log; readonly wake: () => void; readonly redactor: Redactor },
 ): Assembly {
-  const { clock, log, wake } = tools;
+  const { clock, log, wake, redactor } = tools;
   const repository = openRepository(config, clock, log);
   const { manifests, statusBranch } = repository;
   const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log });
-  const redactor = new Redactor();
   const { clusters, closeClusters } = openClusters(config, clock, log, redactor);
   const store = new ArtifactStore(
     { ...config.artifacts, instance: config.instance, repository: config.repository, proxy: config.proxy },

@@ -2,6 +2,7 @@ import type { Clock } from "../common/clock.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
 import { formatDuration } from "../common/units.ts";
+import { Redactor } from "../common/redactor.ts";
 import type { Config } from "../config/config.ts";
 import { FIRST_MEMORY, reconcileOnce, type Pass, type PassMemory } from "../pass/reconcile.ts";
 import { assemble, type Assembly } from "./assemble.ts";
@@ -16,6 +17,8 @@ export interface DaemonOptions {
   readonly stop: AbortSignal;
   /** End as soon as nothing more can happen without a change outside, at the latest after this time. */
   readonly once?: { readonly timeoutMs: number };
+  /** What knows the secrets of daemons before this one, where there were any. */
+  readonly redactor?: Redactor;
   /** Told of every pass, after what it decided was set going. */
   readonly onPass?: (pass: Pass) => void;
 }
@@ -34,7 +37,12 @@ const STATUS_POLL_EVERY = 6;
 /** Runs until it is told to stop, or with `once` until there is nothing left to do. One pass after another, never two at a time. */
 export async function runDaemon(options: DaemonOptions): Promise<DaemonEnd> {
   const wake = new Wake();
-  const assembly = assemble(options.config, { clock: options.clock, log: options.log, wake: () => wake.wake() });
+  const assembly = assemble(options.config, {
+    clock: options.clock,
+    log: options.log,
+    wake: () => wake.wake(),
+    redactor: options.redactor ?? new Redactor(),
+  });
   const abort = new AbortController();
   const leave = (): void => {
     wake.wake();

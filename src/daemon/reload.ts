@@ -1,3 +1,4 @@
+import { Redactor } from "../common/redactor.ts";
 import { formatProblem } from "../common/problem.ts";
 import type { Log } from "../common/log.ts";
 import type { LoadedConfig } from "../config/load-config.ts";
@@ -23,12 +24,13 @@ const LOOK_MS = 60_000;
  */
 export async function runReloading(options: ReloadOptions): Promise<DaemonEnd> {
   let current = options.first;
+  const redactor = new Redactor(); // knows what was read under any of the configurations
   for (;;) {
     const log = options.createLog(current);
     const over = new AbortController();
     const stop = AbortSignal.any([options.stop, over.signal]);
     const change = untilChanged(current, log, stop, options.load).finally(() => over.abort());
-    const end = await runDaemon({ ...options, config: current.config, log, stop }).finally(() => over.abort());
+    const end = await runDaemon({ ...options, config: current.config, log, stop, redactor }).finally(() => over.abort());
     const next = await change;
     if (next === undefined || options.stop.aborted) return end;
     current = next;

@@ -5,8 +5,8 @@ import type { FlinkVersion } from "./manifest.ts";
 import type { FlinkOption } from "./option-list/flink-option.ts";
 import { REFUSED_OPTIONS } from "./option-list/refused.ts";
 import { FLINK_OPTIONS, OPTION_DEFAULTS, type OptionDefault } from "./option-list.ts";
-import { formatListText, formatMapText } from "./option-text.ts";
-import { fillSecrets, mentionsSecret, secretProblem } from "./secret-references.ts";
+import { formatListText, formatMapText, parseListText, parseMapText } from "./option-text.ts";
+import { fillSecrets, maskSecrets, mentionsSecret, secretProblem } from "./secret-references.ts";
 import { durationMilliseconds, expectedValue, parseOptionValue, type OptionType } from "./option-values.ts";
 
 type Configuration = Readonly<Record<string, string>>;
@@ -176,6 +176,17 @@ export function optionText(key: string, value: unknown): string | undefined {
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === "string");
+}
+
+/** The value of an option with its secrets; in a list or in pairs each stays within its item, whatever it holds. */
+export function fillOption(key: string, text: string, values: ReadonlyMap<string, string>): string {
+  const kind = BY_NAME.get(key)?.type.kind;
+  const { masked, unmask } = maskSecrets(text.trim(), values);
+  const items = kind === "list" ? parseListText(masked) : undefined;
+  if (items !== undefined) return formatListText(items.map(unmask));
+  const pairs = kind === "map" ? parseMapText(masked) : undefined;
+  if (pairs !== undefined) return formatMapText(pairs.map(([name, value]) => [unmask(name), unmask(value)]));
+  return fillSecrets(text, values);
 }
 
 /** What the value of an option must be where `value` is none, without a word of it; undefined where it is one. */

@@ -41,3 +41,19 @@ export function fillSecrets(text: string, values: ReadonlyMap<string, string>): 
     return (reference.isRight ? values.get(reference.name) : undefined) ?? match[0]!;
   });
 }
+
+/**
+ * The text with signs of no meaning in the places of its secrets, and how to put those in later: a secret may hold what separates the
+ * items of a list.
+ */
+export function maskSecrets(
+  text: string,
+  values: ReadonlyMap<string, string>,
+): { readonly masked: string; readonly unmask: (part: string) => string } {
+  const hidden: string[] = [];
+  const masked = text.replaceAll(REFERENCE, (whole) => `\uE000${hidden.push(fillSecrets(whole, values)) - 1}\uE001`);
+  return {
+    masked,
+    unmask: (part) => part.replaceAll(/\uE000(\d+)\uE001/g, (whole, index: string) => hidden[Number(index)] ?? whole),
+  };
+}

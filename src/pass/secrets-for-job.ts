@@ -1,6 +1,6 @@
 import type { Secret } from "../common/secrets.ts";
 import type { FlinkVersion, JobSpec } from "../model/manifest.ts";
-import { buildFlinkConfiguration, optionExpectation } from "../model/options.ts";
+import { buildFlinkConfiguration, fillOption, optionExpectation } from "../model/options.ts";
 import { fillSecrets, mentionsSecret, secretNames } from "../model/secret-references.ts";
 import type { ArtifactForJob } from "./artifact-for-job.ts";
 import type { DesiredArtifact, DesiredJob } from "./desired.ts";
@@ -44,7 +44,7 @@ export function withSecrets(
 function unusableOption({ configuration }: JobSpec, secrets: SecretsOfJob): string | undefined {
   for (const [key, text] of Object.entries(configuration)) {
     if (!mentionsSecret(text)) continue;
-    const expected = optionExpectation(key, fillSecrets(text, revealed(secrets)));
+    const expected = optionExpectation(key, fillOption(key, text, revealed(secrets)));
     if (expected !== undefined) return `with secret ${secretNames([text]).join(", ")}, the option ${key} ${expected}`;
   }
   return undefined;
@@ -65,7 +65,7 @@ export function revealSecrets(
   if (![...mainArgs, ...Object.values(configuration)].some((text) => text.includes("${secret:")))
     return { mainArgs, configuration };
   const values = revealed(secrets);
-  const filled = Object.entries(configuration).map(([key, text]) => [key, fillSecrets(text, values)] as const);
+  const filled = Object.entries(configuration).map(([key, text]) => [key, fillOption(key, text, values)] as const);
   return {
     mainArgs: mainArgs.map((text) => fillSecrets(text, values)),
     configuration: buildFlinkConfiguration(Object.fromEntries(filled), version),

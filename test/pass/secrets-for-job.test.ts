@@ -1,6 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { Secret } from "../../src/common/secrets.ts";
+import { parseListText, parseMapText } from "../../src/model/option-text.ts";
 import type { SecretSeen } from "../../src/pass/read-secrets.ts";
 import { digestsOf, revealSecrets, wantedSecrets, withSecrets } from "../../src/pass/secrets-for-job.ts";
 import {
@@ -69,6 +70,22 @@ describe("a program with its secrets", () => {
     const revealed = revealSecrets(hidden, "1.16");
     expect(revealed.mainArgs).toEqual(["--password", "sesame"]);
     expect(revealed.configuration).toMatchObject({ "task.cancellation.timeout": "180000", "pipeline.name": "${secret:db}" });
+  });
+
+  it("stays within its item of a list or of pairs, whatever it holds", () => {
+    const configuration = {
+      "pipeline.global-job-parameters": "a:${secret:odd},b:2",
+      "pipeline.registered-pojo-types": "[x.A, '${secret:odd}']",
+    };
+    const secrets = new Map([["odd", { value: new Secret("it's 1:2;3,4"), digest: "0a1b2c3d" }]]);
+    const spec = aSpec({ configuration });
+    expect(withSecrets(READY, { project: "default", spec }, new Map([["default/odd", read("it's 1:2;3,4")]])).kind).toBe("ready");
+    const revealed = revealSecrets({ mainArgs: [], configuration, secrets }, "1.16").configuration;
+    expect(parseMapText(revealed["pipeline.global-job-parameters"]!)).toEqual([
+      ["a", "it's 1:2;3,4"],
+      ["b", "2"],
+    ]);
+    expect(parseListText(revealed["pipeline.registered-pojo-types"]!)).toEqual(["x.A", "it's 1:2;3,4"]);
   });
 
   it("is looked for as it is declared and as it was accepted, with what its Artifact says", () => {
