@@ -1,4 +1,8 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { sha256Hex } from "../../src/common/hash.ts";
 import { aJob, aRunningJob, anArtifact, counterJar } from "../scenarios/manifests.ts";
 import { createWorld, type World } from "../scenarios/world.ts";
 import { penstock, type CommandResult } from "./command.ts";
@@ -72,6 +76,22 @@ describe.concurrent("penstock status", () => {
     ]);
     expect((await status(world, "default/orders")).stdout).toContain("Job default/orders in zone local");
     expect((await status(world, "big")).status).toBe(1);
+  });
+
+  it("shows by the digits of their digests which secrets a job was submitted with", async () => {
+    const dir = await mkdtemp(join(tmpdir(), "penstock-secrets-"));
+    try {
+      await mkdir(join(dir, "default"));
+      await writeFile(join(dir, "default/db"), "correct-horse\n");
+      await using world = await createWorld({ config: { secrets: { dir } } });
+      await world.push(await aRunningJob("orders", { mainArgs: ["--name", "${secret:db}"] }));
+      await world.runOnce();
+      const { stdout } = await status(world, "orders");
+      expect(stdout).toContain(`submitted with secret db (sha256 ${sha256Hex("correct-horse").slice(0, 8)}…)\n`);
+      expect(stdout).not.toContain("correct-horse");
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
   });
 
   it("gives programs a stable JSON", async () => {
