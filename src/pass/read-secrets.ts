@@ -12,7 +12,9 @@ export interface WantedSecret {
 export type SecretSeen =
   /** `digest`: the first 8 digits of the SHA-256 of its text. */
   | { readonly kind: "read"; readonly value: Secret; readonly digest: string }
-  | { readonly kind: "missing"; readonly because: string };
+  | { readonly kind: "missing"; readonly because: string }
+  /** Not read, and taken to be there and right: for whoever only plans. */
+  | { readonly kind: "assumed" };
 
 /** By `secretKey`. */
 export type SecretsSeen = ReadonlyMap<string, SecretSeen>;

@@ -26,7 +26,7 @@ export function withSecrets(
   for (const name of secretNames(textsOf(spec, artifact.frozen.jarOptions.mainArgs))) {
     const found = seen.get(secretKey({ project, name }));
     if (found?.kind === "read") secrets.set(name, found);
-    else {
+    else if (found?.kind !== "assumed") {
       const because = found?.because ?? "it was not looked for yet";
       return {
         kind: "not-ready",
@@ -43,7 +43,7 @@ export function withSecrets(
 /** Says what would be right, and never what is there. */
 function unusableOption({ configuration }: JobSpec, secrets: SecretsOfJob): string | undefined {
   for (const [key, text] of Object.entries(configuration)) {
-    if (!mentionsSecret(text)) continue;
+    if (!mentionsSecret(text) || secretNames([text]).some((name) => !secrets.has(name))) continue; // none, or only assumed
     const expected = optionExpectation(key, fillOption(key, text, revealed(secrets)));
     if (expected !== undefined) return `with secret ${secretNames([text]).join(", ")}, the option ${key} ${expected}`;
   }

@@ -1,7 +1,6 @@
 import { seeAtHand } from "../artifacts/at-hand.ts";
 import type { ReadBlob } from "../artifacts/path-source.ts";
 import type { Clock } from "../common/clock.ts";
-import { Secret } from "../common/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { SightedCluster } from "../flink/cluster.ts";
 import { artifactRequest } from "../pass/decide-artifact.ts";
@@ -33,10 +32,7 @@ const PATIENCE_MS = 20_000;
 
 /** No plan reads a secret, least of all for a pull request: each one counts as there. */
 const ASSUMED_SECRETS: ObserveDeps["secrets"] = {
-  read: async (wanted) => {
-    const assumed = { kind: "read" as const, value: new Secret(""), digest: "" };
-    return Promise.resolve(new Map(wanted.map((secret) => [secretKey(secret), assumed])));
-  },
+  read: async (wanted) => Promise.resolve(new Map(wanted.map((secret) => [secretKey(secret), { kind: "assumed" as const }]))),
 };
 
 /** What the daemon would do now about this snapshot. It looks at the clusters; it has nothing to write with. */

@@ -7,7 +7,8 @@ import { Redactor } from "../../src/common/redactor.ts";
 import { SecretReader, type SecretSeen } from "../../src/pass/read-secrets.ts";
 
 function textOf(seen: SecretSeen | undefined): string | undefined {
-  return seen?.kind === "read" ? seen.value.reveal() : seen?.because;
+  if (seen === undefined || seen.kind === "assumed") return undefined;
+  return seen.kind === "read" ? seen.value.reveal() : seen.because;
 }
 
 describe("SecretReader", () => {

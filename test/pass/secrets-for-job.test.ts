@@ -88,6 +88,12 @@ describe("a program with its secrets", () => {
     expect(parseListText(revealed["pipeline.registered-pojo-types"]!)).toEqual(["x.A", "it's 1:2;3,4"]);
   });
 
+  it("counts as right where it is only assumed", () => {
+    const spec = aSpec({ configuration: { "execution.checkpointing.interval": "${secret:interval}" } });
+    const seen = new Map<string, SecretSeen>([["default/interval", { kind: "assumed" }]]);
+    expect(withSecrets(READY, { project: "default", spec }, seen)).toEqual({ ...READY, secrets: new Map() });
+  });
+
   it("is looked for as it is declared and as it was accepted, with what its Artifact says", () => {
     const artifacts = [
       aDesiredArtifact({
