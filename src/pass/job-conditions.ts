@@ -94,12 +94,13 @@ const FINISHED: ConditionNow = {
 function healthOf(seen: JobSeen, cluster: string): ConditionNow {
   const type = "Healthy";
   if (seen.kind === "unseen") {
-    const since = seen.sinceMs === undefined ? "" : ` since ${formatTime(seen.sinceMs)}`;
+    // What the configuration is the reason for has no beginning; why a cluster does not answer may be said in other words each time.
+    const why = seen.sinceMs === undefined ? seen.because : `cluster ${cluster} cannot be seen since ${formatTime(seen.sinceMs)}`;
     return {
       type,
       status: "Unknown",
       reason: "ClusterUnreachable",
-      message: `cluster ${cluster} cannot be seen${since}; the last known state stays`,
+      message: `${why}; the last known state stays`,
     };
   }
   if (seen.kind === "absent") {

@@ -96,7 +96,7 @@ describe("the conditions of a Job that runs", () => {
     [
       "left the configuration",
       { kind: "unseen", because: "gone", sinceMs: undefined },
-      ["Unknown", "ClusterUnreachable", "cluster main cannot be seen; the last known state stays"],
+      ["Unknown", "ClusterUnreachable", "gone; the last known state stays"],
     ],
     [
       "does not list it",
