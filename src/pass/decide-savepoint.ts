@@ -8,6 +8,7 @@ import type { SavepointDecision, SavepointWork } from "./decision.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
 import { isOutrun, type FinalRequest } from "./final-savepoints.ts";
 import { findJob, type Observed } from "./observed.ts";
+import { isNeeded, placesNeededBy } from "./restore-point-users.ts";
 
 export interface SavepointContext {
   readonly desired: Desired;
@@ -182,7 +183,9 @@ function decideGone(
   const uri = record?.status.uri;
   if (record?.spec.deletionPolicy !== "Delete" || uri === undefined)
     return { ...head(savepoint), kind: "forget", because: "its manifest is gone; its files stay where they are" };
-  const user = context.desired.jobs.find((job) => needs(job.record?.status, uri) || namesIt(job.declared, savepoint));
+  const user = context.desired.jobs.find(
+    (job) => isNeeded(uri, placesNeededBy(job, context.observed)) || namesIt(job.declared, savepoint),
+  );
   if (user !== undefined)
     return leave(savepoint, `its manifest is gone; it is disposed of when Job ${user.id.name} needs it no more`);
   const cluster =
@@ -207,16 +210,6 @@ function decideGone(
     work: { kind: "savepoint", operation },
     because: "its manifest is gone and its deletionPolicy is Delete",
   };
-}
-
-/** A Job may go back to it as long as its own attempt has left nothing newer, or it is what stopped the Job. */
-function needs(status: NonNullable<Desired["jobs"][number]["record"]>["status"] | undefined, uri: string): boolean {
-  if (status === undefined) return false;
-  if (status.finalized?.uri === uri || status.deleted?.restorePoint?.uri === uri || status.lastSavepoint?.uri === uri)
-    return true;
-  const { operation } = status;
-  if (operation?.kind === "start" && operation.restoreFrom?.uri === uri) return true;
-  return status.startedFrom?.uri === uri && status.checkpointed !== status.flinkJobId;
 }
 
 function namesIt(declared: Desired["jobs"][number]["declared"], savepoint: DesiredSavepoint): boolean {

@@ -1,5 +1,6 @@
 import { hasEnded } from "../flink/cluster-seen.ts";
 import type { JobManifest } from "../model/manifest.ts";
+import type { JobStatus } from "../model/status.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
 import { findJob, type Observed } from "./observed.ts";
 
@@ -8,16 +9,19 @@ import { findJob, type Observed } from "./observed.ts";
  * lies in it, and with all that it lies in. Pure; in doubt it is needed.
  */
 export function findNeededPlaces({ jobs, savepoints }: Desired, observed: Observed): readonly string[] {
-  return [...jobs.flatMap((job) => neededBy(job, observed)), ...savepoints.flatMap(namedBy)].map(normalized);
+  return [...jobs.flatMap((job) => placesNeededBy(job, observed)), ...savepoints.flatMap(namedBy)];
 }
 
 /** Whether a restore point is one of the places, lies in one, or holds one. */
 export function isNeeded(uri: string, places: readonly string[]): boolean {
   const place = normalized(uri);
-  return places.some((other) => other === place || other.startsWith(`${place}/`) || place.startsWith(`${other}/`));
+  return places
+    .map(normalized)
+    .some((other) => other === place || other.startsWith(`${place}/`) || place.startsWith(`${other}/`));
 }
 
-function neededBy(job: DesiredJob, observed: Observed): readonly string[] {
+/** Those of one Job, its tombstone and the start that is announced for it. */
+export function placesNeededBy(job: DesiredJob, observed: Observed): readonly string[] {
   const { record, declared } = job;
   const byHand = declared.kind === "declared" ? chosenByHand(declared.manifest) : [];
   if (record === undefined) return byHand;
@@ -25,8 +29,13 @@ function neededBy(job: DesiredJob, observed: Observed): readonly string[] {
   const places = [lastSavepoint?.uri, finalized?.uri, deleted?.restorePoint?.uri, deleted?.finalized?.uri];
   if (operation?.kind === "start") places.push(operation.restoreFrom?.uri);
   if (operation?.kind === "stop") places.push(operation.targetDirectory);
-  if (!hasOwnCheckpoint(job, observed)) places.push(startedFrom?.uri);
+  if (!isOver(record.status) && !hasOwnCheckpoint(job, observed)) places.push(startedFrom?.uri);
   return [...places.filter((place) => place !== undefined), ...byHand, ...chosenByHand(record)];
+}
+
+/** It goes on from the savepoint that stopped it, if it ever does. */
+function isOver({ suspended, finalized, deleted, flinkJobState }: JobStatus): boolean {
+  return suspended === true || finalized !== undefined || deleted !== undefined || flinkJobState === "Finished";
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   SAVEPOINT,
   type DesiredSavepointOverrides,
 } from "./builders.ts";
-import { clusterWith } from "./job-decisions.ts";
+import { aCheckpoint, clusterWith } from "./job-decisions.ts";
 
 const ON_DEMAND = { type: "OnDemand", job: "orders", deletionPolicy: "Retain" } as const;
 const DISPOSED = { ...ON_DEMAND, deletionPolicy: "Delete" } as const;
@@ -210,5 +210,23 @@ describe("a Savepoint whose manifest is gone", () => {
     ["it suspended the Job", { lastSavepoint: { uri: SAVEPOINT, takenAt: "", flinkJobId: "", reason: "Suspend" } }],
   ] as const)("is not disposed of while %s", (_, status) => {
     expect(decide({ ...gone, spec: DISPOSED }, { job: running(status) })).toMatchObject({ kind: "leave" });
+  });
+
+  it.each([
+    [
+      "is not disposed of while all that was counted since is another savepoint, which Flink itself does not go back to",
+      SAVEPOINT,
+      "leave",
+    ],
+    ["is disposed of when the Job that was started from it has a checkpoint of its own", aCheckpoint().uri, "announce"],
+  ] as const)("%s", (_, latestPath, kind) => {
+    const job = running({ startedFrom: point, checkpointed: anAttempt(1) });
+    const clusters = [clusterWith({ detail: { checkpoints: { completed: 1, latestPath, enabled: true, retained: true } } })];
+    expect(decide({ ...gone, spec: DISPOSED }, { job, clusters }).kind).toBe(kind);
+  });
+
+  it("is disposed of when the Job that was started from it has finished", () => {
+    const job = running({ startedFrom: point, flinkJobState: "Finished" });
+    expect(decide({ ...gone, spec: DISPOSED }, { job, clusters: [aReachableCluster()] }).kind).toBe("announce");
   });
 });
