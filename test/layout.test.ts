@@ -16,6 +16,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "artifacts/jar-file.ts": ["disk"],
   "artifacts/with-launcher.ts": ["disk"],
   "artifacts/zip-directory.ts": ["disk"],
+  "cli/check-jars.ts": ["disk"],
   "cli/folder-tree.ts": ["disk"],
   "cli/manifest-folder.ts": ["disk"],
   "cli/validate.ts": ["disk"],

@@ -5,6 +5,7 @@ import { formatProblem, sortProblems, type Problem } from "../common/problem.ts"
 import { messageOf } from "../common/errors.ts";
 import { countOf } from "../common/text.ts";
 import { parseManifests } from "../model/parse-manifests.ts";
+import { checkJars } from "./check-jars.ts";
 import { paint, printLine, type ExitStatus, type Io } from "./io.ts";
 import { findMissingSources, readManifestFolders, type ManifestFolder } from "./manifest-folder.ts";
 
@@ -31,16 +32,20 @@ async function validateOnce(io: Io, places: readonly string[], options: Validate
     return 2;
   }
   const problems: Problem[] = [];
+  const notices: Problem[] = [];
   let resources = 0;
   let files = 0;
   for (const folder of folders) {
     const parsed = parseManifests(folder.files, undefined, folder.others);
     const missing = await findMissingSources(parsed.manifests, folder.root);
-    problems.push(...[...parsed.problems, ...missing].map((problem) => seenFrom(io.folder, folder.root, problem)));
+    const jars = await checkJars(parsed.manifests, folder.root, io.stop);
+    const seen = (problem: Problem): Problem => seenFrom(io.folder, folder.root, problem);
+    problems.push(...[...parsed.problems, ...missing, ...jars.problems].map(seen));
+    notices.push(...jars.notices.map(seen));
     resources += parsed.manifests.length;
     files += folder.files.length;
   }
-  report(io, sortProblems(problems), files, resources, options);
+  report(io, { files, resources, problems: sortProblems(problems), notices: sortProblems(notices) }, options);
   return problems.length === 0 ? 0 : 1;
 }
 
@@ -49,11 +54,20 @@ function seenFrom(base: string, root: string, problem: Problem): Problem {
   return { ...problem, file: relative(base, join(root, problem.file)) };
 }
 
-function report(io: Io, problems: readonly Problem[], files: number, resources: number, options: ValidateOptions): void {
+interface Report {
+  readonly files: number;
+  readonly resources: number;
+  readonly problems: readonly Problem[];
+  readonly notices: readonly Problem[];
+}
+
+function report(io: Io, found: Report, options: ValidateOptions): void {
   if (options.output === "json") {
-    printLine(io.stdout, JSON.stringify({ files, resources, problems }, undefined, 2));
+    printLine(io.stdout, JSON.stringify(found, undefined, 2));
     return;
   }
+  const { files, resources, problems, notices } = found;
+  for (const notice of notices) printLine(io.stdout, paint(io, io.stdout, "yellow", `note: ${formatProblem(notice)}`));
   for (const problem of problems) printLine(io.stdout, formatProblem(problem));
   const where = `${countOf(resources, "valid resource")} in ${countOf(files, "file")}`;
   if (problems.length === 0) printLine(io.stdout, paint(io, io.stdout, "green", `no problems, ${where}`));

@@ -1,8 +1,11 @@
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { aJob, aRunningJob, anArtifact } from "../scenarios/manifests.ts";
+import { buildClass } from "../support/class-bytes.ts";
+import { packJar } from "../support/jar.ts";
 import { penstock, startPenstock } from "./command.ts";
 
 const TYPO = aJob("typo", { configuration: { "execution.checkpointing.intervall": "30s" } });
@@ -87,7 +90,61 @@ describe("penstock validate", () => {
           message: "unknown option execution.checkpointing.intervall; did you mean execution.checkpointing.interval?",
         },
       ],
+      notices: [],
     });
+  });
+
+  it("looks into the jars that are here: the classes, and the digest", async () => {
+    const jar = packJar([
+      ["demo/Main.class", buildClass({ name: "demo.Main" })],
+      ["demo/Helper.class", buildClass({ name: "demo.Helper", methods: [] })],
+    ]);
+    const digest = "ab".repeat(32);
+    await using checkout = await aCheckout({
+      "jars/counter.jar": jar,
+      "jars/text.jar": "hello",
+      "good.yaml": anArtifact("app") + aJob("good", { artifact: "app", entryClass: "demo.Main" }),
+      "helper.yaml": aJob("helper", { artifact: "app", entryClass: "demo.Helper" }),
+      "typo.yaml": aJob("typo", { artifact: "app", entryClass: "demo.Mian" }),
+      "text.yaml": anArtifact("text", "path: /jars/text.jar") + aJob("text", { entryClass: "demo.Main" }),
+      "pinned.yaml": anArtifact("pinned", `path: /jars/counter.jar, sha256: "${digest}"`),
+      "remote.yaml": aJob("remote", { artifact: "elsewhere", entryClass: "demo.Anything" }),
+    });
+    const { status, stdout } = await penstock(["validate"], checkout);
+    expect(status).toBe(1);
+    expect(stdout.trimEnd().split("\n")).toEqual([
+      "helper.yaml:10:31 demo.Helper has no public static void main(String[]) (Artifact app)",
+      `pinned.yaml:8:45 spec.source.sha256 is not the jar's: that is ${createHash("sha256").update(jar).digest("hex")}`,
+      expect.stringMatching(/^text\.yaml:8:18 spec\.source\.path leads to a file that is not a jar: /),
+      "typo.yaml:10:31 entry class demo.Mian is not in the jar; did you mean demo.Main? (Artifact app)",
+      "4 problems, 8 valid resources in 6 files",
+    ]);
+  });
+
+  it("notes what may be wrong, and is content all the same", async () => {
+    const jar = packJar([
+      ["demo/Main.class", buildClass({ name: "demo.Main", javaVersion: 17 })],
+      ["org/apache/flink/runtime/A.class", Buffer.from("x")],
+    ]);
+    await using checkout = await aCheckout({
+      "jars/counter.jar": jar,
+      "app.yaml": anArtifact("app") + aJob("app", { entryClass: "demo.Main" }),
+    });
+    const { status, stdout } = await penstock(["validate"], checkout);
+    expect(status).toBe(0);
+    expect(stdout.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(
+        /^note: app\.yaml:8:18 the jar holds 1 class of Flink itself: org\/apache\/flink\/runtime\/A\.class; /,
+      ),
+      "note: app.yaml:18:31 demo.Main is compiled for Java 17, and Flink 1.16 was released for Java up to 11",
+      "no problems, 2 valid resources in 1 file",
+    ]);
+  });
+
+  it("does not mind a jar that Git LFS keeps elsewhere", async () => {
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${"1f".repeat(32)}\nsize 123\n`;
+    await using checkout = await aCheckout({ "app.yaml": anArtifact("app"), "jars/counter.jar": pointer });
+    expect((await penstock(["validate"], checkout)).status).toBe(0);
   });
 
   it("ends with 2 when a place does not exist, and says which", async () => {
