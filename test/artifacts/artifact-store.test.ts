@@ -250,6 +250,65 @@ describe("the cache", () => {
   });
 });
 
+/** The digests of the jars in a cache. */
+async function digestsIn(cacheDir: string): Promise<ReadonlySet<string>> {
+  const jars = (await filesUnder(cacheDir)).filter((name) => name.endsWith(".jar"));
+  return new Set(jars.map((name) => name.slice(3, 67)));
+}
+
+describe("the size of the cache", () => {
+  const HOUR_MS = 3_600_000;
+  /** Three jars of which only the first is spoken of, each used an hour after the one before. */
+  async function anOldCache(): Promise<{ readonly cacheDir: string; readonly digests: readonly string[] }> {
+    const cacheDir = await tempFolder();
+    const first = await aStore({ cacheDir }, { readBlob: async ({ oid }) => ({ kind: "read", content: aJar(oid) }) });
+    const digests: string[] = [];
+    for (const oid of ["1", "2", "3"]) {
+      const request = pathRequest({ key: key(oid), blob: { commit: "c", oid } });
+      digests.push(ready(await first.settle(request)).sha256);
+    }
+    await first.store.close();
+    for (const [index, digest] of digests.entries()) {
+      const at = (Date.now() - (10 - index) * HOUR_MS) / 1000;
+      await utimes(join(cacheDir, digest.slice(0, 2), `${digest}.jar`), at, at);
+      await utimes(join(cacheDir, "used", digest), at, at).catch(() => undefined);
+    }
+    return { cacheDir, digests };
+  }
+
+  it("is bounded: what was not used for longest goes, what the status branch speaks of and what is new stays", async () => {
+    const { cacheDir, digests } = await anOldCache();
+    const { store, settle, logLines } = await aStore({ cacheDir, cacheBytes: 3.5 * JAR.length }, blobs());
+    store.retain(new Set([digests[0]!]));
+    await settle(pathRequest());
+    await store.close();
+    expect(await digestsIn(cacheDir)).toEqual(new Set([digests[0], digests[2], SHA256]));
+    expect(logLines.join("")).toContain("jars that nobody needs were removed from the cache");
+  });
+
+  it("counts a use of a jar and not only its making", async () => {
+    const { cacheDir, digests } = await anOldCache();
+    const reader = await aStore({ cacheDir }, blobs());
+    await reader.settle(pathRequest({ key: key("again"), sha256: digests[1]! }));
+    await reader.store.close();
+    const { store, settle } = await aStore({ cacheDir, cacheBytes: 2.5 * JAR.length }, blobs());
+    await settle(pathRequest());
+    await store.close();
+    expect(await digestsIn(cacheDir)).toEqual(new Set([digests[1], SHA256]));
+  });
+
+  it("is exceeded by what is needed, and then that is said once", async () => {
+    const { cacheDir, digests } = await anOldCache();
+    const { store, settle, logLines } = await aStore({ cacheDir, cacheBytes: 1 }, blobs());
+    store.retain(new Set(digests));
+    await settle(pathRequest());
+    await settle(pathRequest({ key: key("other"), blob: { commit: "c", oid: "other" } }));
+    await store.close();
+    expect((await digestsIn(cacheDir)).size).toBe(4);
+    expect(logLines.filter((line) => line.includes("weigh more than artifacts.cacheSize"))).toHaveLength(1);
+  });
+});
+
 describe("submittable", () => {
   it("gives the jar as it is, under a name with instance and digest", async () => {
     const { store } = await readyStore();
