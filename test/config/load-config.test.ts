@@ -134,14 +134,30 @@ zones:
       b: {url: "http://b", basic: {username: you, passwordEnv: FLINK_PASSWORD}, draining: true, pollInterval: 250ms}
     projects: {default: {maxRpus: 40}, other: {}}
 artifacts:
+  allowPrivateNetworks: true
+  cacheSize: 1GB
+  hosts:
+    files.example.com: {bearerEnv: FILES, headers: {X-Key: {valueEnv: API_KEY}}, tls: {caFile: secrets/ca.pem}}
+    "intranet:8443": {basic: {username: i, passwordEnv: FILES}, allowPlainHttp: true}
+  s3: {region: here, pathStyle: true, accessKeyIdEnv: FILES, secretAccessKeyEnv: MAVEN}
   maven:
     repositories:
       - {url: "http://localhost:1"}
       - {url: "https://maven.example.com", credentials: {username: m, passwordEnv: MAVEN}, tls: {caFile: ${folder}/secrets/ca.pem}}
 `,
-      { API_KEY: "api-key", FLINK_PASSWORD: " spaces stay ", MAVEN: "maven-password" },
+      { API_KEY: "api-key", FLINK_PASSWORD: " spaces stay ", MAVEN: "maven-password", FILES: "files-token" },
     );
     const config = configOf(loaded);
+    const files = config.artifacts.hosts.get("files.example.com");
+    expect(files?.bearer?.reveal()).toBe("files-token");
+    expect(files?.headers.get("X-Key")?.reveal()).toBe("api-key");
+    expect(files).toMatchObject({ allowPlainHttp: false, tls: { ca: certificates.ca.trimEnd() } });
+    const intranet = config.artifacts.hosts.get("intranet:8443");
+    expect(intranet).toMatchObject({ allowPlainHttp: true, basic: { username: "i" }, tls: {} });
+    expect(intranet?.basic?.password.reveal()).toBe("files-token");
+    expect(config.artifacts).toMatchObject({ allowPrivateNetworks: true, cacheBytes: 1024 ** 3 });
+    expect(config.artifacts.s3).toMatchObject({ region: "here", pathStyle: true });
+    expect(config.artifacts.s3.credentials?.secretAccessKey.reveal()).toBe("maven-password");
     expect(config.repository.credentials?.username).toBe("me");
     expect(config.repository.credentials?.password.reveal()).toBe("git-token");
     expect(config.repository.tls).toMatchObject({ ca: certificates.ca.trimEnd(), cert: certificates.client.cert.trimEnd() });

@@ -302,6 +302,19 @@ zoness: {}
       "the key X Key of zones.eu.clusters.a.headers must be the name of an HTTP header",
     ],
     [
+      "a host of artifacts with a scheme",
+      aConfig({ more: "artifacts: {hosts: {'https://files.example.com': {}}}" }),
+      "must be a host in lower case, with or without a port, such as files.example.com or files.example.com:8443",
+    ],
+    [
+      "two ways to sign in at a host of artifacts",
+      aConfig({
+        more: "artifacts: {hosts: {files.example.com: {bearerEnv: A, basic: {username: me, passwordEnv: B}}}}",
+      }),
+      "both set the header Authorization",
+    ],
+    ["a cache of no size", aConfig({ more: "artifacts: {cacheSize: 0MB}" }), "artifacts.cacheSize must be more than nothing"],
+    [
       "a quota that is no number",
       aConfig({ zone: "projects: {default: {maxRpus: many}}" }),
       'projects.default.maxRpus must be a whole number of at least 0, found "many"',

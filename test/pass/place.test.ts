@@ -129,3 +129,25 @@ describe("place", () => {
     });
   });
 });
+
+describe("the Java that a program needs", () => {
+  const on = (name: string, javaVersion: number | undefined) => cluster(name, 8, { javaVersion });
+
+  it.each([
+    ["as new as it is", [on("a", 17)], "a"],
+    ["newer", [on("a", 11), on("b", 21)], "b"],
+    ["unknown, which may do", [on("a", undefined)], "a"],
+  ])("is there: %s", (_, clusters, chosen) => {
+    const placement = place({ ...WISH, javaVersion: 17 }, clusters, ledgerOf(clusters));
+    expect(placement.kind === "placed" && placement.cluster.name).toBe(chosen);
+  });
+
+  it("is nowhere", () => {
+    const clusters = [on("a", 8), on("b", 11)];
+    expect(place({ ...WISH, javaVersion: 17 }, clusters, ledgerOf(clusters))).toMatchObject({
+      reason: "JavaTooOld",
+      because:
+        "its entry class is compiled for Java 17, and a runs on Java 8 and b runs on Java 11: compile with --release 11, or run the cluster on Java 17",
+    });
+  });
+});
