@@ -5,7 +5,7 @@ import type { Lookup, ProxySettings } from "../common/http.ts";
 import type { Log } from "../common/log.ts";
 import { retryDelayMs } from "../common/retry-delay.ts";
 import type { ArtifactsConfig } from "../config/config.ts";
-import { LAUNCHER_CLASS_NAME, LAUNCHER_VERSION, launcherClass } from "../flink/launcher/launcher-class.ts";
+import { LAUNCHER_VERSION } from "../flink/launcher/launcher-class.ts";
 import type { JarFile } from "../flink/multipart.ts";
 import { S3Connection } from "../flink/s3-connection.ts";
 import type { ResourceKey } from "../model/resource.ts";
@@ -17,11 +17,11 @@ import { CutDownloads } from "./download.ts";
 import { inspectClasses } from "./entry-class.ts";
 import { type CreateDispatcher, HttpGetter, tookTooLong } from "./http-get.ts";
 import type { JarContent } from "./inspect-jar.ts";
+import { LauncherJars } from "./launcher-jars.ts";
 import type { LfsServer } from "./lfs.ts";
 import { type LoadedArtifact, loadArtifact } from "./load-artifact.ts";
 import type { ReadBlob } from "./path-source.ts";
 import { UrlHosts } from "./url-source.ts";
-import { addClassToJar } from "./with-launcher.ts";
 
 export type ArtifactSeen =
   | { readonly kind: "absent" }
@@ -101,7 +101,7 @@ export class ArtifactStore {
   readonly #entries = new Map<ResourceKey, Entry>();
   /** By source: two Artifacts of one source do not fetch it at once; the second finds it in the cache. */
   readonly #loading = new Map<string, Promise<void>>();
-  readonly #launcherJars = new Map<string, Promise<JarFile>>();
+  readonly #launcherJars: LauncherJars;
   readonly #closing = new AbortController();
   readonly #inspecting = new Set<string>();
   /** Digests that the status branch speaks of: their bytes may be nowhere else. */
@@ -115,6 +115,7 @@ export class ArtifactStore {
     this.#deps = deps;
     this.#cache = new JarCache(settings.cacheDir, deps.clock);
     const idleTimeoutMs = deps.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS;
+    this.#launcherJars = new LauncherJars(this.#cache, settings.timeoutMs, this.#closing.signal);
     this.#http = new HttpGetter(deps.createDispatcher, idleTimeoutMs);
     this.#hosts = buildUrlHosts(settings, deps.lookup);
     this.#s3 = new S3Connection(settings.s3, { proxy: settings.proxy ?? {}, idleTimeoutMs });
@@ -157,7 +158,9 @@ export class ArtifactStore {
     }
     const name = `${this.#settings.instance}-${sha256}`;
     if (!options.launcher) return { path: cached.file, size: cached.size, fileName: `${name}.jar` };
-    return this.#withLauncher(sha256, cached.file, `${name}-${LAUNCHER_VERSION}.jar`);
+    const jar = await this.#launcherJars.of(sha256, cached.file, `${name}-${LAUNCHER_VERSION}.jar`);
+    if (jar.isNew) this.#shrink();
+    return jar.file;
   }
 
   /** Looks into further classes of a jar that is ready; `see` shows them when it is done. */
@@ -186,7 +189,7 @@ export class ArtifactStore {
     this.#closing.abort();
     this.forget([...this.#entries.keys()]);
     await Promise.all([this.#downloads.onIdle(), this.#blobs.onIdle(), this.#cleaning]);
-    await Promise.allSettled(this.#launcherJars.values());
+    await this.#launcherJars.onIdle();
     await Promise.all([this.#shrinking, this.#cuts.close(), this.#http.close(), this.#s3.close()]);
   }
 
@@ -318,28 +321,6 @@ export class ArtifactStore {
     for (const { key } of lost) this.#entries.delete(key);
     this.#deps.log.warn({ sha256, artifacts: lost.map(({ key }) => key) }, "the cache lost a jar; it will be fetched again");
     this.#deps.onChange();
-  }
-
-  /** Built once per process, so that its bytes need no checking. Calls for one jar come one after the other. */
-  #withLauncher(sha256: string, from: string, fileName: string): Promise<JarFile> {
-    const before = this.#launcherJars.get(sha256);
-    const jar = this.#reuseOrBuild(before, () => this.#buildWithLauncher(sha256, from, fileName));
-    this.#launcherJars.set(sha256, jar);
-    return jar;
-  }
-
-  async #reuseOrBuild(before: Promise<JarFile> | undefined, build: () => Promise<JarFile>): Promise<JarFile> {
-    const built = await before?.catch(() => undefined); // whoever asked for that one was told
-    return built !== undefined && (await this.#cache.hasDerived(built)) ? built : build();
-  }
-
-  async #buildWithLauncher(sha256: string, from: string, fileName: string): Promise<JarFile> {
-    const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(this.#settings.timeoutMs)]);
-    const { file, size } = await this.#cache.derive(sha256, LAUNCHER_VERSION, (to) =>
-      addClassToJar({ from, to, className: LAUNCHER_CLASS_NAME, classBytes: launcherClass() }, signal),
-    );
-    this.#shrink();
-    return { path: file, size, fileName };
   }
 
   /** Old temporary files only cost room, so a failure to remove them is none of the artifacts'. */

@@ -116,6 +116,24 @@ describe("artifactForJob", () => {
     });
   });
 
+  it("waits while the class is being looked into", () => {
+    const inspection = aJar({ classes: new Map() });
+    expect(askFor({}, {}, aReadyArtifact({ inspection }))).toEqual({
+      kind: "not-ready",
+      reason: "ArtifactNotReady",
+      because: "waits for Artifact app: its class com.example.Main is being looked into",
+    });
+  });
+
+  it("has no use for a class without main", () => {
+    const main = { kind: "no", because: "com.example.Main has no public static void main(String[])" } as const;
+    const inspection = aJar({ classes: new Map([[MAIN_CLASS, { main, javaVersion: 8 }]]) });
+    expect(askFor({}, {}, aReadyArtifact({ inspection }))).toMatchObject({
+      reason: "EntryClassMissing",
+      because: "com.example.Main has no public static void main(String[]) (Artifact app)",
+    });
+  });
+
   it("lets a class pass that may be where nobody looked", () => {
     const inspection = aJar({ hasNestedJars: true, classNames: new Set() });
     expect(askFor({ entryClass: "org.elsewhere.Job" }, {}, aReadyArtifact({ inspection }))).toMatchObject({ kind: "ready" });

@@ -4,12 +4,14 @@ import type { ArtifactSource } from "../../src/model/manifest.ts";
 import { artifactRequest, decideArtifact, type ArtifactContext } from "../../src/pass/decide-artifact.ts";
 import {
   aDesiredArtifact,
+  aJar,
   anArtifactManifest,
   anArtifactRecord,
   aReadyArtifact,
   BLOB,
   COMMIT,
   ENTRY,
+  MAIN_CLASS,
   NOW,
   SHA256,
   type DesiredArtifactOverrides,
@@ -89,6 +91,23 @@ describe("what the artifact store is asked for", () => {
   ] as const)("is nothing: %s, %s", (reason, because, artifact) => {
     expect(artifactRequest(aDesiredArtifact(artifact), LIMITS)).toEqual({ condition: "Available", reason, because });
     expect(decideFor(artifact)).toMatchObject({ kind: "wait", block: { condition: "Available", reason }, because });
+  });
+});
+
+describe("the classes that Jobs want to run", () => {
+  const seen = aReadyArtifact({ inspection: aJar({ classes: new Map() }) });
+
+  it("are asked for along with the bytes", () => {
+    const entryClasses = ["com.example.Main"];
+    expect(decideFor({}, { entryClasses })).toMatchObject({ kind: "fetch", request: { entryClasses } });
+  });
+
+  it("are looked into when the bytes are there already, unless they were, or are not in the jar", () => {
+    const entryClasses = [MAIN_CLASS];
+    expect(decideFor({}, { entryClasses, seen })).toMatchObject({ kind: "inspect", request: { entryClasses } });
+    expect(decideFor({}, { entryClasses, seen: aReadyArtifact() })).toMatchObject({ kind: "leave" });
+    const other = aReadyArtifact({ inspection: aJar({ classNames: new Set(), classes: new Map() }) });
+    expect(decideFor({}, { entryClasses: ["com.example.Absent"], seen: other })).toMatchObject({ kind: "leave" });
   });
 });
 

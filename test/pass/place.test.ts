@@ -130,9 +130,11 @@ describe("place", () => {
   });
 });
 
-describe("the Java that a program needs", () => {
-  const on = (name: string, javaVersion: number | undefined) => cluster(name, 8, { javaVersion });
+function on(name: string, javaVersion: number | undefined) {
+  return cluster(name, 8, { javaVersion });
+}
 
+describe("the Java that a program needs", () => {
   it.each([
     ["as new as it is", [on("a", 17)], "a"],
     ["newer", [on("a", 11), on("b", 21)], "b"],
