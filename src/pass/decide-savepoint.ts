@@ -60,6 +60,11 @@ function decideFinal(
   const waits = (reason: string, because: string) => ({ ...wait(savepoint, reason, `${because}${since}`), ...renews });
   if (job?.record?.status.flinkJobId === undefined)
     return waits("JobNotRunning", `waits for Job ${spec.job}, which has not run yet`);
+  const { deleted, flinkJobState, suspended } = job.record.status;
+  if (deleted !== undefined && job.declared.kind === "absent")
+    return waits("JobNotRunning", `waits for Job ${spec.job}, which is deleted and had no state to keep`);
+  if (flinkJobState === "Finished" && suspended !== true && job.record.status.finalized === undefined)
+    return waits("JobNotRunning", `waits for Job ${spec.job}, which has finished and left nothing to go on from`);
   if (context.request?.held !== undefined)
     return waits("WaitersNotReady", `Job ${spec.job} is not stopped yet: ${context.request.held}`);
   const { operation } = job.record.status;
@@ -188,6 +193,12 @@ function decideGone(
   );
   if (user !== undefined)
     return leave(savepoint, `its manifest is gone; it is disposed of when Job ${user.id.name} needs it no more`);
+  const twin = context.desired.savepoints.find((other) => other.key !== savepoint.key && holds(other, uri));
+  if (twin !== undefined)
+    return leave(
+      savepoint,
+      `its manifest is gone; it is disposed of when Savepoint ${twin.id.name}, which names the same files, is gone too`,
+    );
   const cluster =
     record.status.cluster ?? context.desired.jobs.find((job) => job.id.zone === savepoint.id.zone)?.record?.status.cluster;
   if (cluster === undefined)
@@ -219,6 +230,14 @@ function namesIt(declared: Desired["jobs"][number]["declared"], savepoint: Desir
     manifest.spec.initialState !== undefined &&
     siblingKey(manifest.id, "Savepoint", manifest.spec.initialState.savepoint) === savepoint.key
   );
+}
+
+/** An External one may name what another one took. */
+function holds({ declared, record }: DesiredSavepoint, uri: string): boolean {
+  if (declared.kind === "absent") return false;
+  if (declared.kind === "declared" && declared.manifest.spec.type === "External" && declared.manifest.spec.uri === uri)
+    return true;
+  return record?.status.uri === uri;
 }
 
 function jobOf(savepoint: DesiredSavepoint, name: string, { desired }: SavepointContext) {

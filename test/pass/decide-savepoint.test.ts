@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
 import type { JobStatus, SavepointOperation, Tombstone } from "../../src/model/status.ts";
 import { decideSavepoint, type SavepointContext } from "../../src/pass/decide-savepoint.ts";
-import type { DesiredJob } from "../../src/pass/desired.ts";
+import type { DesiredJob, DesiredSavepoint } from "../../src/pass/desired.ts";
 import type { StepSeen } from "../../src/pass/submissions.ts";
 import {
   aDesiredJob,
@@ -28,10 +28,12 @@ interface Situation extends Partial<Omit<SavepointContext, "desired" | "observed
   readonly job?: DesiredJob;
   readonly clusters?: readonly ClusterSeen[];
   readonly step?: StepSeen;
+  /** Beside the one that is asked about. */
+  readonly others?: readonly DesiredSavepoint[];
 }
 
-function decide(savepoint: DesiredSavepointOverrides, { job = running(), clusters, step, ...more }: Situation = {}) {
-  const desired = { jobs: [job], artifacts: [], savepoints: [aDesiredSavepoint(savepoint)] };
+function decide(savepoint: DesiredSavepointOverrides, { job = running(), clusters, step, others = [], ...more }: Situation = {}) {
+  const desired = { jobs: [job], artifacts: [], savepoints: [aDesiredSavepoint(savepoint), ...others] };
   const observed = anObserved({
     clusters: clusters ?? [clusterWith()],
     steps: step === undefined ? {} : { [TAKE.triggerId]: step },
@@ -146,6 +148,26 @@ describe("a Final Savepoint", () => {
   });
 });
 
+describe("a Final Savepoint of a Job that cannot be stopped any more", () => {
+  const point = { kind: "Savepoint", uri: SAVEPOINT } as const;
+  const buried = (deleted: JobStatus["deleted"]) =>
+    aDesiredJob({ manifest: "absent", record: aStartedRecord({ status: { phase: "Deleting", ...(deleted && { deleted }) } }) });
+
+  it("is Ready with what the tombstone of a deleted one keeps", () => {
+    const job = buried({ at: "2026-11-22T11:00:00Z", restorePoint: point });
+    expect(decide({}, { job })).toMatchObject({ kind: "ready", uri: SAVEPOINT, takenOf: { flinkJobId: anAttempt(1) } });
+  });
+
+  it.each([
+    ["deleted, and had no state", buried({ at: "2026-11-22T11:00:00Z" }), "which is deleted and had no state to keep"],
+    ["finished", running({ flinkJobState: "Finished" }), "which has finished and left nothing to go on from"],
+  ])("says that it is %s", (_, job, because) => {
+    const decision = decide({}, { job });
+    expect(decision).toMatchObject({ kind: "wait", block: { reason: "JobNotRunning" } });
+    expect(decision.because).toContain(because);
+  });
+});
+
 describe("an OnDemand Savepoint", () => {
   it("is announced with a trigger and a directory of its own", () => {
     const decision = decide({ spec: ON_DEMAND });
@@ -207,6 +229,7 @@ describe("a Savepoint whose manifest is gone", () => {
     ["a tombstone keeps it", { deleted: { at: "", restorePoint: point } }],
     ["it stopped the Job", { finalized: { savepoint: "final", uri: SAVEPOINT, drained: false } }],
     ["the Job has no newer state than it", { startedFrom: point }],
+    ["the Job is being stopped with it, to start from it", { operation: aStop("migrate") }],
     ["it suspended the Job", { lastSavepoint: { uri: SAVEPOINT, takenAt: "", flinkJobId: "", reason: "Suspend" } }],
   ] as const)("is not disposed of while %s", (_, status) => {
     expect(decide({ ...gone, spec: DISPOSED }, { job: running(status) })).toMatchObject({ kind: "leave" });
@@ -228,5 +251,10 @@ describe("a Savepoint whose manifest is gone", () => {
   it("is disposed of when the Job that was started from it has finished", () => {
     const job = running({ startedFrom: point, flinkJobState: "Finished" });
     expect(decide({ ...gone, spec: DISPOSED }, { job, clusters: [aReachableCluster()] }).kind).toBe("announce");
+  });
+
+  it("is not disposed of while another Savepoint names the same files", () => {
+    const twin = aDesiredSavepoint({ name: "theirs", spec: { type: "External", uri: SAVEPOINT, deletionPolicy: "Retain" } });
+    expect(decide({ ...gone, spec: DISPOSED }, { others: [twin] })).toMatchObject({ kind: "leave" });
   });
 });
