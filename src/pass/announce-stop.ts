@@ -55,7 +55,8 @@ export function announceStop(
     triggerId,
     ...(more.savepoint === undefined ? {} : { savepoint: more.savepoint }),
     ...(more.drain === true ? { drain: true } : {}),
-    targetDirectory: `${dir.replace(/\/+$/, "")}/${live.flinkJobId}/${triggerId}`,
+    // Under a name that no list of restore points shows: what a drained job leaves is never one.
+    targetDirectory: `${dir.replace(/\/+$/, "")}/${live.flinkJobId}/${more.drain === true ? "drained-" : ""}${triggerId}`,
     announcedAt: formatTime(context.now),
   };
   const { next: after } = more;

@@ -189,6 +189,8 @@ function decideFinal(
   }
   const suspendedAt = record.status.suspended === true ? record.status.lastSavepoint : undefined;
   if (suspendedAt !== undefined) return finalize(job, final, suspendedAt.uri, suspendedAt.takenAt);
+  if (seen.kind === "absent" && !isMissedTwice(job, record.status.flinkJobId ?? "", context))
+    return lookAgain(job, `${because}, and its cluster does not list it; looking again before anything is believed`);
   const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
   if (choice.kind === "from") {
     const { flinkJobId = "", startedAt } = record.status;
@@ -197,6 +199,9 @@ function decideFinal(
     return finalize(job, final, choice.point.uri, isOwn ? startedAt : undefined);
   }
   if (choice.kind === "looking") return lookAgain(job, `${because}, and it does not run; looking for its newest restore point`);
+  // There is nothing to save now: it comes back and is stopped then, or goes, or is finished, as it would without the Savepoint.
+  const isFinished = record.status.flinkJobState === "Finished" || (seen.kind === "listed" && seen.job.state === "FINISHED");
+  if (choice.kind === "empty" || isFinished || !isGone) return undefined;
   return leave(job, `${because}, and it does not run; ${choice.because}`, notYet("final", "RestorePointUnknown"));
 }
 
@@ -249,6 +254,8 @@ function startNewRun(
   context: JobContext,
 ): JobDecision {
   const from = { run: record.status.run + 1, restoreFrom: point, isSticky: false };
+  const tooMany = overQuota(context, job, rpus); // it took nothing while it was down
+  if (tooMany !== undefined) return leave(job, `${because}; waits: ${tooMany}`, restored("QuotaExceeded"));
   return startNext(job, record, rpus, from, seen.kind === "unseen" ? undefined : seen.cluster, because, context);
 }
 
@@ -273,7 +280,9 @@ function decideBroken(
       if (listed === undefined) return lookAgain(job, "it ended unseen; looking for what it left");
       if (listed.kind === "cannot-tell")
         return leave(job, `it ended unseen, and how cannot be told: ${listed.because}`, restored("RestorePointUnknown"));
-      if (!listed.entries.some((entry) => entry.kind === "Checkpoint" && entry.flinkJobId === flinkJobId)) {
+      // One that was last seen failing, or cancelled by somebody, did not finish: it only had no checkpoint to leave.
+      const wasFailing = record.status.flinkJobState === "Failing";
+      if (!wasFailing && !listed.entries.some((entry) => entry.kind === "Checkpoint" && entry.flinkJobId === flinkJobId)) {
         return {
           ...head(job),
           kind: "settle",

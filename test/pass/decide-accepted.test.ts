@@ -295,6 +295,12 @@ describe("a suspended Job", () => {
     expect(toldBy(decideFor({ record, manifest: withRpus(3) }, { clusters }))).toBe("wait Restored RestorePointMissing");
   });
 
+  it("waits for the project's quota, of which it took nothing while it was down", () => {
+    const quota = { maxRpus: 5, usedRpus: 3 };
+    expect(toldBy(decide({ manifest: withRpus(3), status, clusters, quota }))).toBe("leave Restored QuotaExceeded");
+    expect(toldBy(decide({ manifest: withRpus(2), status, clusters, quota }))).toBe("announce");
+  });
+
   it("waits for slots and for the bytes", () => {
     const full = [aReachableCluster({ slots: { free: 2 } })];
     expect(toldBy(decide({ manifest: withRpus(3), status, clusters: full }))).toBe("leave Restored NotEnoughSlots");
@@ -436,6 +442,11 @@ describe("a Job that its cluster does not list", () => {
       kind: "settle",
       settlement: { kind: "finished" },
     });
+  });
+
+  it("did not finish when it was last seen failing, or cancelled by somebody, and had no checkpoint to leave", () => {
+    const decision = decide({ status: { flinkJobState: "Failing" }, clusters: without({ restorePoints: listed() }) });
+    expect(decision).toMatchObject({ kind: "announce", work: { kind: "start", operation: { attempt: 2, run: 1 } } });
   });
 
   it("is neither when nobody can tell what it left", () => {
@@ -603,9 +614,32 @@ describe("a Final Savepoint", () => {
     ["is not listed yet", {}, "leave"],
     ["is missing", { restorePoints: listed() }, "leave Finalized RestorePointUnknown"],
     ["cannot be listed", { restorePoints: cannotTell("no") }, "leave Finalized RestorePointUnknown"],
-  ])("waits when the restore point of a Job that does not run %s", (_, cluster, told) => {
+  ])("waits when the restore point of a Job that is gone and does not run %s", (_, cluster, told) => {
     const status = { checkpointed: anAttempt(1) };
-    expect(toldBy(decide({ final, status, live: { state: "FAILED", detail: "unknown" }, cluster }))).toBe(told);
+    const live = { state: "FAILED", detail: "unknown" } as const;
+    expect(toldBy(decide({ final, status, live, cluster, manifest: "absent" }))).toBe(told);
+  });
+
+  it("does not stand in the way of a Job that has nothing to save: it comes back to be stopped then, or goes", () => {
+    const situation = { final, live: { state: "FAILED" }, cluster: { restorePoints: listed() } } as const;
+    expect(decide(situation)).toMatchObject({ kind: "announce", work: { kind: "start", operation: { attempt: 2 } } });
+    expect(decide({ ...situation, manifest: "absent" })).toMatchObject({ kind: "settle", settlement: { kind: "buried" } });
+    const finished = { ...situation, live: { state: "FINISHED" }, status: { checkpointed: anAttempt(1) } } as const;
+    expect(toldBy(decide(finished))).toBe("leave");
+    expect(decide({ ...finished, manifest: "absent" })).toMatchObject({ kind: "settle", settlement: { kind: "buried" } });
+  });
+
+  it("does not believe in the first look that its Job is gone", () => {
+    const clusters = [aReachableCluster({ restorePoints: listed(aCheckpoint()) })];
+    expect(decide({ final, clusters, lastSeen: [] })).toMatchObject({ kind: "leave", soon: true });
+    expect(decide({ final, clusters, lastSeen: clusters })).toMatchObject(settledWith(aCheckpoint().uri));
+  });
+
+  it("that drains writes where no restore point is looked for", () => {
+    const decision = decide({ final: { ...final, drain: true } });
+    if (decision.kind !== "announce" || decision.work.kind !== "stop") throw new Error("it is not stopped");
+    const { targetDirectory, triggerId } = decision.work.operation;
+    expect(targetDirectory).toBe(`file:///flink/savepoints/${anAttempt(1)}/drained-${triggerId}`);
   });
 });
 
