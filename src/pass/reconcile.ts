@@ -130,7 +130,7 @@ function rememberTidied(
 }
 
 /** Everything that a later pass may ask about; a second Flink job of a Job stands in no record between two tries to stop it. */
-function flinkJobIdsOf(update: StatusUpdate, { clusters }: Observed): ReadonlySet<string> {
+export function flinkJobIdsOf(update: StatusUpdate, { clusters }: Observed): ReadonlySet<string> {
   const live = clusters
     .flatMap((cluster) => (cluster.kind === "reachable" ? [...cluster.jobs.values()] : []))
     .filter((job) => !hasEnded(job));

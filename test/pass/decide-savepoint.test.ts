@@ -148,10 +148,12 @@ describe("a Final Savepoint", () => {
   });
 });
 
+function buried(deleted: NonNullable<JobStatus["deleted"]>): DesiredJob {
+  return aDesiredJob({ manifest: "absent", record: aStartedRecord({ status: { phase: "Deleting", deleted } }) });
+}
+
 describe("a Final Savepoint of a Job that cannot be stopped any more", () => {
   const point = { kind: "Savepoint", uri: SAVEPOINT } as const;
-  const buried = (deleted: JobStatus["deleted"]) =>
-    aDesiredJob({ manifest: "absent", record: aStartedRecord({ status: { phase: "Deleting", ...(deleted && { deleted }) } }) });
 
   it("is Ready with what the tombstone of a deleted one keeps", () => {
     const job = buried({ at: "2026-11-22T11:00:00Z", restorePoint: point });
