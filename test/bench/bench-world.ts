@@ -17,6 +17,8 @@ export interface BenchOptions {
   readonly nodeOptions: readonly string[];
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
+  /** More of Flink's own configuration. */
+  readonly flink?: Readonly<Record<string, string>>;
 }
 
 /** One Flink cluster, one repository with a person's clone of it, and the daemons that are started. Close it. */
@@ -44,6 +46,7 @@ const run = promisify(execFile);
 
 export async function createBenchWorld(slots: number, options: BenchOptions): Promise<BenchWorld> {
   const { flinkVersion, nodeOptions, signal, say } = options;
+  const config = { ...ROOM_FOR_JOBS, ...options.flink };
   const cleanups: (() => Promise<unknown>)[] = [];
   const close = async (): Promise<void> => {
     for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
@@ -51,7 +54,7 @@ export async function createBenchWorld(slots: number, options: BenchOptions): Pr
   try {
     const folder = await mkdtemp(join(tmpdir(), "penstock-bench-"));
     cleanups.push(async () => rm(folder, { recursive: true, force: true }));
-    const flink = await startRealFlink({ version: flinkVersion, slots, config: ROOM_FOR_JOBS, onProgress: say });
+    const flink = await startRealFlink({ version: flinkVersion, slots, config, onProgress: say });
     cleanups.push(async () => flink.stop());
     const git = await startGitServer();
     cleanups.push(async () => git.close());
@@ -101,7 +104,12 @@ export function jobFiles(names: readonly string[], flinkVersion: string): Readon
   return Object.fromEntries(names.map((name) => [`jobs/${name}.yaml`, jobManifest(name, flinkVersion)]));
 }
 
-function jobManifest(name: string, flinkVersion: string): string {
+export interface JobShape {
+  readonly rpus?: number;
+  readonly configuration?: Readonly<Record<string, string>>;
+}
+
+export function jobManifest(name: string, flinkVersion: string, { rpus = 1, configuration = {} }: JobShape = {}): string {
   return `apiVersion: core/v1alpha1
 kind: Job
 zone: ${ZONE}
@@ -111,7 +119,8 @@ spec:
   artifactRef:
     name: counter
     jarOptions: {mainArgs: ${JSON.stringify(PROGRAM_ARGS)}}
-  resources: {rpus: 1}
+  resources: {rpus: ${rpus}}
+  configuration: ${JSON.stringify(configuration)}
 `;
 }
 

@@ -8,6 +8,25 @@ export interface ListedJob {
   readonly tasks: { readonly total: number; readonly running: number };
 }
 
+/** In Flink's own words. */
+export interface RunOptions {
+  readonly parallelism?: number;
+  readonly savepointPath?: string;
+  readonly flinkConfiguration?: Readonly<Record<string, string>>;
+}
+
+interface Operation {
+  readonly status: { readonly id: string };
+  readonly operation?: { readonly location?: string; readonly "failure-cause"?: unknown };
+}
+
+interface Requirement {
+  readonly parallelism: { lowerBound: number; upperBound: number };
+}
+
+/** As often as a person who wants to be quick lets a script ask. */
+const POLL_MS = 20;
+
 /**
  * What a person without Penstock writes: a few calls of `fetch` against Flink's REST API. It is the floor that Penstock is measured against.
  */
@@ -28,8 +47,8 @@ export class FlinkScript {
     return filename.slice(filename.lastIndexOf("/") + 1);
   }
 
-  async run(jarId: string, programArgs: readonly string[]): Promise<string> {
-    const body = JSON.stringify({ parallelism: 1, programArgsList: programArgs });
+  async run(jarId: string, programArgs: readonly string[], more: RunOptions = {}): Promise<string> {
+    const body = JSON.stringify({ parallelism: 1, programArgsList: programArgs, ...more });
     return ((await this.#call("POST", `jars/${jarId}/run`, body)) as { readonly jobid: string }).jobid;
   }
 
@@ -45,6 +64,29 @@ export class FlinkScript {
       if (job === undefined || job.state === "CANCELED") return;
       await delay(20, undefined, { signal: this.#signal });
     }
+  }
+
+  /** Ends when the savepoint is there; the place where it lies. */
+  async stopWithSavepoint(jobId: string, targetDirectory: string): Promise<string> {
+    const body = JSON.stringify({ targetDirectory, drain: false });
+    const asked = (await this.#call("POST", `jobs/${jobId}/stop`, body)) as { readonly "request-id": string };
+    for (;;) {
+      const { status, operation } = (await this.#call("GET", `jobs/${jobId}/savepoints/${asked["request-id"]}`)) as Operation;
+      if (operation?.location !== undefined) return operation.location;
+      if (status.id === "COMPLETED") throw new Error(`the stop failed: ${JSON.stringify(operation)}`);
+      await delay(POLL_MS, undefined, { signal: this.#signal });
+    }
+  }
+
+  /** Asks an adaptive scheduler for another parallelism of the vertices that have the old one; does not wait for it. */
+  async rescaleInPlace(jobId: string, from: number, to: number): Promise<void> {
+    const path = `jobs/${jobId}/resource-requirements`;
+    const requirements = (await this.#call("GET", path)) as Readonly<Record<string, Requirement>>;
+    for (const { parallelism } of Object.values(requirements)) {
+      parallelism.lowerBound = 1;
+      if (parallelism.upperBound === from) parallelism.upperBound = to;
+    }
+    await this.#call("PUT", path, JSON.stringify(requirements));
   }
 
   async deleteJar(jarId: string): Promise<void> {
