@@ -1,5 +1,6 @@
 import type { Clock } from "../common/clock.ts";
 import type { FlinkJobDetail } from "./cluster-seen.ts";
+import { FlinkRejectedError } from "./errors.ts";
 import type { FlinkReader } from "./flink-reader.ts";
 import type { FlinkCheckpoints, FlinkJobSummary } from "./responses.ts";
 
@@ -45,8 +46,15 @@ export class JobDetails {
 
   async #see(summary: FlinkJobSummary, old: ReadonlySet<string>, signal: AbortSignal): Promise<FlinkJobDetail | undefined> {
     const known = this.#known.get(summary.flinkJobId);
-    if (known === undefined || this.#hasMoved(known, summary)) return this.#readAll(summary, known, signal);
-    return old.has(summary.flinkJobId) ? this.#readCheckpointsOf(known, signal) : known.detail;
+    const isNews = known === undefined || this.#hasMoved(known, summary);
+    if (!isNews && !old.has(summary.flinkJobId)) return known.detail;
+    try {
+      return await (isNews ? this.#readAll(summary, known, signal) : this.#readCheckpointsOf(known, signal));
+    } catch (error) {
+      // Flink does not tell the checkpoints of a job that is just being initialized. Its cluster is there, and the next look asks again.
+      if (error instanceof FlinkRejectedError) return known?.detail;
+      throw error;
+    }
   }
 
   async #readAll(

@@ -47,7 +47,11 @@ export async function measureRescale(way: RescaleWay, count: number, options: Be
     await world.untilCondition([NAME], "Recoverable");
     const ours = new Set((await script.jobs()).map(({ jid }) => jid));
     const jarId = await script.upload(TEST_JOB_JAR);
-    const plain = { jobId: await script.run(jarId, PROGRAM_ARGS, { parallelism: 2, flinkConfiguration: CONFIGURATION }), jarId, ours };
+    const plain = {
+      jobId: await script.run(jarId, PROGRAM_ARGS, { parallelism: 2, flinkConfiguration: CONFIGURATION }),
+      jarId,
+      ours,
+    };
     const pairs: RescalePair[] = [];
     for (let index = 1; index <= count + WARM_UP_PAIRS; index += 1) {
       const [from, to] = index % 2 === 1 ? ([2, 4] as const) : ([4, 2] as const);
@@ -83,20 +87,32 @@ async function rescalePlain(
 ): Promise<Interruption> {
   await letItRest(signal);
   const { script, flink } = world;
-  return watch(world, ({ jid }) => !plain.ours.has(jid), to, signal, async () => {
-    if (way === "in place") return script.rescaleInPlace(plain.jobId, from, to);
-    const savepointPath = await script.stopWithSavepoint(plain.jobId, flink.savepointsDir);
-    const more = { parallelism: to, savepointPath, flinkConfiguration: CONFIGURATION };
-    plain.jobId = await script.run(plain.jarId, PROGRAM_ARGS, more);
-  });
+  return watch(
+    world,
+    ({ jid }) => !plain.ours.has(jid),
+    to,
+    signal,
+    async () => {
+      if (way === "in place") return script.rescaleInPlace(plain.jobId, from, to);
+      const savepointPath = await script.stopWithSavepoint(plain.jobId, flink.savepointsDir);
+      const more = { parallelism: to, savepointPath, flinkConfiguration: CONFIGURATION };
+      plain.jobId = await script.run(plain.jarId, PROGRAM_ARGS, more);
+    },
+  );
 }
 
 async function rescaleByPush(world: BenchWorld, plain: Plain, to: number, options: BenchOptions): Promise<Interruption> {
   await letItRest(options.signal);
   const theirs = new Set((await world.script.jobs()).map(({ jid }) => jid).filter((jid) => !plain.ours.has(jid)));
-  const interruption = await watch(world, ({ jid }) => !theirs.has(jid), to, options.signal, async () => {
-    await world.push(manifest(to, options));
-  });
+  const interruption = await watch(
+    world,
+    ({ jid }) => !theirs.has(jid),
+    to,
+    options.signal,
+    async () => {
+      await world.push(manifest(to, options));
+    },
+  );
   await world.untilCondition([NAME], "Recoverable");
   for (const { jid } of await world.script.jobs()) if (!theirs.has(jid)) plain.ours.add(jid);
   return interruption;
@@ -139,4 +155,3 @@ async function watch(
     await delay(Math.max(0, askedAtMs + POLL_MS - nowMs), undefined, { signal });
   }
 }
-

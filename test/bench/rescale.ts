@@ -57,7 +57,9 @@ async function main(): Promise<number> {
     const measured: Measured[] = [];
     for (const way of ways) if (way !== undefined) measured.push({ way, pairs: await measureRescale(way, count, options) });
     say(`load average ${before.toFixed(1)} before, ${loadavg()[0]!.toFixed(1)} after`);
-    process.stdout.write(values.output === "json" ? `${JSON.stringify(measured, undefined, 2)}\n` : format(measured, options.flinkVersion));
+    process.stdout.write(
+      values.output === "json" ? `${JSON.stringify(measured, undefined, 2)}\n` : format(measured, options.flinkVersion),
+    );
     return 0;
   } catch (error) {
     const cause: unknown = stop.signal.aborted ? stop.signal.reason : error;

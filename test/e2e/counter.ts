@@ -17,18 +17,27 @@ export interface CounterOptions {
   readonly out: string;
   /** Further lines of the spec. */
   readonly more?: string;
+  /** Further arguments of the program. */
+  readonly args?: readonly string[];
+  readonly configuration?: Readonly<Record<string, string | number>>;
 }
 
-export function counterJob(version: string, rpus: number, { name = "counter", out, more = "" }: CounterOptions): string {
+export function counterJob(
+  version: string,
+  rpus: number,
+  { name = "counter", out, more = "", args = [], configuration = {} }: CounterOptions,
+): string {
+  const mainArgs = ["--rate", 200, "--out", out, ...args];
+  const options = { "execution.checkpointing.interval": "500ms", ...configuration };
   return `apiVersion: core/v1alpha1
 kind: Job
 zone: ${ZONE}
 metadata: {name: ${name}, project: default}
 spec:
   flinkVersion: ${version}
-  artifactRef: {jarOptions: {mainArgs: ["--rate", 200, "--out", ${out}]}, name: counter}
+  artifactRef: {jarOptions: {mainArgs: ${JSON.stringify(mainArgs)}}, name: counter}
   resources: {rpus: ${rpus}}
-  configuration: {execution.checkpointing.interval: 500ms}
+  configuration: ${JSON.stringify(options)}
 ${more}`;
 }
 

@@ -1,19 +1,19 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { findCondition } from "../../src/model/conditions.ts";
 import type { ResourceKey } from "../../src/model/resource.ts";
 import type { SavepointStatus } from "../../src/model/status.ts";
-import type { DonePass } from "../scenarios/running-daemon.ts";
+import { statusOfJob, type DonePass } from "../scenarios/running-daemon.ts";
 import { TEST_JOB_JAR } from "../support/test-job.ts";
-import { ARTIFACT, counterJob, expectStateWasKept, isHealthy, isSettled } from "./counter.ts";
+import { ARTIFACT, type CounterOptions, counterJob, expectStateWasKept, isHealthy, isSettled } from "./counter.ts";
 import { createRealWorld, ZONE, type RealWorld } from "./real-world.ts";
 
 const OUT = join(tmpdir(), `penstock-life-${process.pid}`);
 
-function counter(version: string, rpus: number, options: { readonly name?: string; readonly more?: string } = {}): string {
-  return counterJob(version, rpus, { ...options, out: OUT });
+function counter(version: string, rpus: number, options: Partial<CounterOptions> = {}): string {
+  return counterJob(version, rpus, { out: OUT, ...options });
 }
 
 const FINAL = `apiVersion: core/v1alpha1
@@ -55,7 +55,10 @@ describe.each([
     });
     const first = await daemon.untilJob("counter", (status) => isHealthy(status) && status.checkpointed !== undefined);
 
-    await world.push({ "counter.yaml": counter(minor, 2).replace("500ms", "600ms") }, "change what is immutable");
+    await world.push(
+      { "counter.yaml": counter(minor, 2, { configuration: { "execution.checkpointing.interval": "600ms" } }) },
+      "change what is immutable",
+    );
     const refused = await daemon.untilJob(
       "counter",
       ({ conditions }) => findCondition(conditions, "Accepted")?.reason === "SpecChanged",
@@ -67,24 +70,28 @@ describe.each([
     expect(second.flinkJobId).not.toBe(first.flinkJobId);
     expect(second).toMatchObject({ run: 1, attempt: 2, requestedRpus: 2, startedFrom: { kind: "Savepoint" } });
 
+    await world.push({ "counter.yaml": counter(minor, 1) }, "rescale down");
+    const third = await daemon.untilJob("counter", (status) => isHealthy(status) && status.parallelism === 1);
+    expect(third).toMatchObject({ run: 1, attempt: 3, requestedRpus: 1, startedFrom: { kind: "Savepoint" } });
+
     await world.push({ "counter.yaml": counter(minor, 0) }, "suspend");
     const suspended = await daemon.untilJob("counter", (status) => status.suspended === true);
     expect(suspended).toMatchObject({ phase: "Ready", flinkJobState: "Finished", requestedRpus: 0 });
 
     await world.push({ "counter.yaml": counter(minor, 1) }, "resume");
     const resumed = await daemon.untilJob("counter", isSettled);
-    expect(resumed).toMatchObject({ run: 2, attempt: 3, startedFrom: { kind: "Savepoint" } });
+    expect(resumed).toMatchObject({ run: 2, attempt: 4, startedFrom: { kind: "Savepoint" } });
 
     await fetch(new URL(`/jobs/${resumed.flinkJobId}?mode=cancel`, world.flink.url), { method: "PATCH" });
     const healed = await daemon.untilJob(
       "counter",
-      (status) => isHealthy(status) && status.attempt === 4 && status.checkpointed === status.flinkJobId,
+      (status) => isHealthy(status) && status.attempt === 5 && status.checkpointed === status.flinkJobId,
     );
     expect(healed).toMatchObject({ run: 2, startedFrom: { kind: "Checkpoint" } });
 
     await world.flink.killJobManager();
     await world.flink.restartJobManager("registered");
-    const restored = await daemon.untilJob("counter", (status) => isSettled(status) && status.attempt === 5);
+    const restored = await daemon.untilJob("counter", (status) => isSettled(status) && status.attempt === 6);
     expect(restored).toMatchObject({ run: 2, startedFrom: { kind: "Checkpoint" } });
 
     await world.push({ "counter.yaml": null }, "delete");
@@ -97,7 +104,7 @@ describe.each([
 
     await world.push({ "counter.yaml": counter(minor, 1) }, "revert");
     const back = await daemon.untilJob("counter", (status) => isHealthy(status) && status.deleted === undefined);
-    expect(back).toMatchObject({ run: 3, attempt: 6, startedFrom: deleted.deleted?.restorePoint });
+    expect(back).toMatchObject({ run: 3, attempt: 7, startedFrom: deleted.deleted?.restorePoint });
     await expectStateWasKept(OUT);
     await daemon.stop();
   });
@@ -122,5 +129,64 @@ describe.each([
     const back = await daemon.untilJob("counter", isHealthy);
     expect(back.startedFrom).toEqual(upgraded.startedFrom);
     await daemon.stop();
+  });
+
+  it("says in one line why an upgrade cannot start from its state, and its revert brings the old Job back", async () => {
+    const daemon = world.startDaemon();
+    const before = await daemon.untilJob("counter", isSettled);
+    const misfit = counter(minor, 1, {
+      name: "counter-v3",
+      configuration: { "pipeline.max-parallelism": 64 },
+      more: "  initialStateRef: {name: counter-final}\n",
+    });
+    await world.push({ "a-new.yaml": misfit, "final.yaml": FINAL }, "upgrade to what does not fit");
+    const stuck = await daemon.untilJob(
+      "counter-v3",
+      ({ conditions }) =>
+        findCondition(conditions, "Started")?.status === "False" &&
+        /parallelism/.test(findCondition(conditions, "Started")?.message ?? ""),
+    );
+    expect(findCondition(stuck.conditions, "Started")?.message).not.toContain("\n");
+    await world.push({ "a-new.yaml": null, "final.yaml": null }, "revert it");
+    const back = await daemon.untilJob("counter", (status) => isHealthy(status) && status.attempt > before.attempt);
+    expect(back.startedFrom?.kind).toBe("Savepoint");
+    await daemon.stop();
+  });
+
+  it("leaves finished what ran out of data or was stopped by hand, and brings a failed one back without ever calling it Failed", async () => {
+    const daemon = world.startDaemon();
+    await daemon.untilJob("counter", isSettled);
+    const outs = ["bounded", "failing"].map((name) => `${OUT}-${name}`) as [string, string];
+    const fail = `${OUT}-fail`;
+    const noRestart = { [minor === "1.16" ? "restart-strategy" : "restart-strategy.type"]: "none" };
+    await world.push({
+      "bounded.yaml": counter(minor, 1, { name: "bounded", out: outs[0], args: ["--n", "300"] }),
+      "failing.yaml": counter(minor, 1, { name: "failing", out: outs[1], args: ["--fail", fail], configuration: noRestart }),
+    });
+    const bounded = await daemon.untilJob("bounded", ({ flinkJobState }) => flinkJobState === "Finished");
+
+    const first = await daemon.untilJob("failing", isSettled);
+    await writeFile(fail, "");
+    await daemon.untilJob("failing", ({ flinkJobState, attempt }) => flinkJobState !== "Running" || attempt > 1);
+    await rm(fail);
+    const healed = await daemon.untilJob("failing", (status) => isHealthy(status) && status.attempt > first.attempt);
+    expect(healed).toMatchObject({ run: 1, startedFrom: { kind: "Checkpoint" } });
+    const shown = healed.history.map(({ to }) => to);
+    expect(shown).toContain("Ready, Failing");
+    expect(shown.filter((state) => state.includes("Failed"))).toEqual([]);
+
+    const counted = await daemon.untilJob("counter", isSettled);
+    const body = JSON.stringify({ targetDirectory: world.flink.savepointsDir, drain: false });
+    const headers = { "content-type": "application/json" };
+    await fetch(new URL(`/jobs/${counted.flinkJobId}/stop`, world.flink.url), { method: "POST", headers, body });
+    await daemon.untilJob("counter", ({ flinkJobState }) => flinkJobState === "Finished");
+    await daemon.stop();
+
+    const next = world.startDaemon();
+    const pass = await next.untilAtRest();
+    for (const [name, { flinkJobId }] of Object.entries({ bounded, counter: counted }))
+      expect(statusOfJob(pass, name)).toMatchObject({ flinkJobState: "Finished", flinkJobId });
+    await next.stop();
+    await Promise.all(outs.map(async (out) => rm(out, { force: true })));
   });
 });

@@ -284,6 +284,15 @@ describe("a cluster that does not answer", () => {
     }
   });
 
+  it("is there although it tells nothing yet of a job that it is just initializing", async () => {
+    const { fake, look, start } = await aCluster();
+    const ours = await start(1);
+    const body = { errors: ["UnavailableDispatcherOperationException: Unable to get JobMasterGateway for initializing job."] };
+    fake.inject(/GET \/jobs\/[0-9a-f]{32}\/checkpoints$/, { kind: "answer", answer: { status: 500, body } }, 1);
+    const seen = await look();
+    expect(seen.jobs.get(ours)).toMatchObject({ state: "RUNNING", detail: undefined });
+  });
+
   it("costs a pass no more than its patience, and the look goes on", async () => {
     const { fake, cluster, clock, start } = await aCluster();
     const id = await start(1);

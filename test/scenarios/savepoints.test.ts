@@ -169,4 +169,43 @@ describe.concurrent("an upgrade in one commit", () => {
     await daemon.untilAtRest();
     expect(world.flink.jobs.filter(({ state }) => state === "RUNNING")).toHaveLength(1);
   });
+
+  it("that is made again after its revert goes on from what the old Job did meanwhile, and not from its own former life", async () => {
+    const { world, daemon } = await aRunningWorld();
+    await using _ = world;
+    await world.push({ "new.yaml": aNext() + FINAL });
+    await daemon.untilJob("orders-v2", isRunning);
+    await world.push({ "new.yaml": null });
+    await daemon.untilJob("orders-v2", ({ deleted }) => deleted !== undefined);
+    const back = await daemon.untilJob("orders", isRunning);
+    world.clock.pass(60_000);
+    await world.push({ "new.yaml": aNext() + FINAL });
+    const again = await daemon.untilJob("orders-v2", (status) => isRunning(status) && status.deleted === undefined);
+    expect(again).toMatchObject({ run: 2, startedFrom: { kind: "Savepoint" } });
+    expect(again.startedFrom?.uri).toContain(`/${back.flinkJobId}/`);
+  });
+});
+
+describe.concurrent("a Final Savepoint that drains", () => {
+  it("ends the Job for good: neither it nor its tombstone goes on from what it left", async () => {
+    const { world, daemon, flinkJobId } = await aRunningWorld();
+    await using _ = world;
+    const drain = "{type: Final, finalOptions: {shutdownMethod: Drain}, jobRef: {name: orders}}";
+    await world.push({ "drain.yaml": aSavepoint("drained", drain) });
+    const { status } = await untilSavepoint(world, daemon, "drained", "Ready");
+    expect(status["uri"]).toContain(`/${flinkJobId}/drained-`);
+    expect(JSON.parse(world.flink.calls.find(({ method, path }) => STOP.test(`${method} ${path}`))!.body)).toMatchObject({
+      drain: true,
+    });
+    await world.push({ "drain.yaml": null });
+    await daemon.until(
+      "the Savepoint is forgotten",
+      ({ update }) => ![...update.records.values()].some(({ kind }) => kind === "Savepoint"),
+    );
+    await daemon.untilAtRest();
+    expect((await world.job("orders"))?.status).toMatchObject({ flinkJobState: "Finished", attempt: 1 });
+    await world.push({ "orders.yaml": null }, "Penstock-Allow-Deletions: 1");
+    const gone = await daemon.untilJob("orders", ({ deleted }) => deleted !== undefined);
+    expect(gone.deleted?.restorePoint).toBeUndefined();
+  });
 });
