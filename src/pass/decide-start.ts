@@ -188,7 +188,7 @@ function settleListed(
 ): JobDecision {
   // Under high availability a job may have been recovered with its state and have counted no checkpoint since.
   const mayHaveState = record.status.flinkJobId !== undefined || seen.cluster.highAvailability;
-  if (mayHaveState || !isSpent(seen.job, operation)) return settleStarted(job, operation, seen);
+  if (mayHaveState || !isSpent(seen.job)) return settleStarted(job, operation, seen);
   const submission = context.observed.submissions.get(operation.flinkJobId);
   if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
   const refusal = submission?.kind === "refused" ? submission : undefined;
@@ -219,10 +219,9 @@ export function failedDueAtMs(flinkJobId: string, failures: number, since: strin
   return Date.parse(since) + retryDelayMs(Math.max(1, failures), FAILED_DELAY, () => chance);
 }
 
-/** Failed without a checkpoint and without a state that it was started from: nothing is lost when the next attempt begins anew. */
-function isSpent(seen: FlinkJobSeen, operation: StartOperation): boolean {
-  const failed = seen.state === "FAILED" && seen.detail !== undefined;
-  return failed && operation.restoreFrom === undefined && seen.detail.checkpoints.completed === 0;
+/** Failed without a checkpoint: nothing is lost when the next attempt begins anew, or from the state that this one was given. */
+function isSpent(seen: FlinkJobSeen): boolean {
+  return seen.state === "FAILED" && seen.detail?.checkpoints.completed === 0;
 }
 
 /**
@@ -256,7 +255,7 @@ function decideAfterRestart(
 /** Drops the old attempt and starts the next one from what is declared now, when everything for it is there. */
 function startAgain(job: DesiredJob, operation: StartOperation, context: JobContext): JobDecision {
   const restore =
-    operation.restoreFrom === undefined
+    operation.restoreFrom === undefined || namesOtherState(job)
       ? undefined
       : {
           point: operation.restoreFrom,
@@ -275,6 +274,12 @@ function startAgain(job: DesiredJob, operation: StartOperation, context: JobCont
       : ["ManifestMissing", "its manifest is gone"];
   const because = `attempt ${operation.attempt} came to nothing, and ${what}, so it is not started again`;
   return awaitOutcome(job, operation, started(reason), because);
+}
+
+/** As long as nothing of it ran, a Job may be edited to start from another Savepoint; to name none any more does not drop what it was given. */
+function namesOtherState({ declared, record }: DesiredJob): boolean {
+  const named = declared.kind === "declared" ? declared.manifest.spec.initialState?.savepoint : undefined;
+  return named !== undefined && record?.status.flinkJobId === undefined && named !== record?.spec.initialState?.savepoint;
 }
 
 /** Whether the manifest or the jar was changed since a start that Flink refused: then the refusal says nothing about the new ones. */

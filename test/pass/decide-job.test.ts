@@ -623,11 +623,30 @@ describe("an attempt that failed before it ran", () => {
     });
   });
 
-  it("is not followed from nothing when it was started from a state", () => {
-    const record = anAnnouncedRecord({ restoreFrom: { kind: "Savepoint", uri: "file:///x" } });
-    expect(decideAnnounced({ clusters: failed() }, { record })).toMatchObject({
-      kind: "settle",
-      settlement: { kind: "started", restoredFrom: { uri: "file:///x" } },
+  const fromState = anAnnouncedRecord({ announcedAt: LONG_AGO, restoreFrom: { kind: "Savepoint", uri: "file:///x" } });
+  const naming = (savepoint: string) => ({ spec: { initialState: { savepoint, allowNonRestoredState: false } } });
+
+  it("is followed from the state that it was started from, and stays Pending so long: a new Job that does not fit can be mended", () => {
+    expect(decideAnnounced({ clusters: failed() }, { record: fromState })).toMatchObject({
+      kind: "announce",
+      work: { operation: { attempt: 2, restoreFrom: { uri: "file:///x" } } },
+    });
+    const soon = anAnnouncedRecord({
+      announcedAt: new Date(NOW).toISOString(),
+      restoreFrom: { kind: "Savepoint", uri: "file:///x" },
+    });
+    expect(decideAnnounced({ clusters: failed() }, { record: soon })).toMatchObject({
+      kind: "await",
+      block: { condition: "Started", reason: "StartFailed" },
+      because: "attempt 1 failed before it ran: no class",
+    });
+  });
+
+  it("is followed from another Savepoint when the manifest names one now", () => {
+    const initialState = { kind: "ready", uri: "file:///y", since: undefined } as const;
+    const job = { record: fromState, manifest: naming("other") };
+    expect(decideAnnounced({ clusters: failed(), initialState }, job)).toMatchObject({
+      work: { operation: { attempt: 2, restoreFrom: { uri: "file:///y" } } },
     });
   });
 });
