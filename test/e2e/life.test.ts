@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { findCondition } from "../../src/model/conditions.ts";
 import type { ResourceKey } from "../../src/model/resource.ts";
 import type { SavepointStatus } from "../../src/model/status.ts";
@@ -131,6 +131,9 @@ describe.each([
     await daemon.stop();
   });
 
+  // What differs little from version to version is looked at on one of them, and on all by `npm run test:long`.
+  if (inject("extent") === "short" && version !== "1.20.5") return;
+
   it("says in one line why an upgrade cannot start from its state, and its revert brings the old Job back", async () => {
     const daemon = world.startDaemon();
     const before = await daemon.untilJob("counter", isSettled);
@@ -143,7 +146,7 @@ describe.each([
     const stuck = await daemon.untilJob(
       "counter-v3",
       ({ conditions }) =>
-        findCondition(conditions, "Started")?.status === "False" &&
+        findCondition(conditions, "Started")?.reason === "StartFailed" &&
         /parallelism/.test(findCondition(conditions, "Started")?.message ?? ""),
     );
     expect(findCondition(stuck.conditions, "Started")?.message).not.toContain("\n");
