@@ -71,7 +71,7 @@ export function decide(input: DecideInput): Decisions {
   const announcedRpus = new Map<ResourceKey, number>();
   for (const job of desired.jobs.toSorted(byAge)) {
     const others = withoutClaimOf(job, slots, input);
-    const quota = quotaOf(job, announcedRpus, input);
+    const quota = quotaOf(job, announcedRpus, input, finals);
     const context = { ...jobContext(job, view, others, finals, input), quota, mayMigrate: !migrating.has(job.id.zone) };
     const decision = decideJob(job, context);
     if (decision.kind === "announce") {
@@ -285,18 +285,20 @@ function isMigrating({ record }: DesiredJob): boolean {
   return operation?.kind === "stop" && operation.purpose === "migrate";
 }
 
-/** What goes in this commit counts before what comes: a Job whose manifest is gone takes nothing any more. */
+/** What goes in this commit counts before what comes: a Job whose manifest is gone takes nothing any more, unless a Final Savepoint keeps it. */
 function quotaOf(
   job: DesiredJob,
   announced: ReadonlyMap<ResourceKey, number>,
   { config, desired, guarded }: DecideInput,
+  finals: ReadonlyMap<ResourceKey, FinalRequest> = new Map(),
 ): Quota | undefined {
   const maxRpus = config.zones.get(job.id.zone)?.projects?.get(job.id.project)?.maxRpus;
   if (maxRpus === undefined) return undefined;
   let usedRpus = 0;
   for (const other of desired.jobs) {
     if (other.key === job.key || other.id.zone !== job.id.zone || other.id.project !== job.id.project) continue;
-    if (other.declared.kind === "absent" && guarded.deletions.get(other.key)?.kind !== "held") continue;
+    const isKept = guarded.deletions.get(other.key)?.kind === "held" || finals.get(other.key)?.held !== undefined;
+    if (other.declared.kind === "absent" && !isKept) continue;
     usedRpus += announced.get(other.key) ?? rpusOf(other.record?.status);
   }
   return { maxRpus, usedRpus };

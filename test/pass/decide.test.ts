@@ -28,6 +28,7 @@ import {
   NOW,
   type ClusterOverrides,
   type DesiredJobOverrides,
+  FINAL,
 } from "./builders.ts";
 
 function desiredOf(jobs: readonly DesiredJob[], more: Partial<Desired> = {}): Desired {
@@ -121,6 +122,27 @@ describe("decide", () => {
       { kind: "announce" },
       { kind: "leave", because: expect.stringContaining("3 are taken, and it asks for 3"), block: { reason: "QuotaExceeded" } },
     ]);
+  });
+
+  it("counts a Job whose manifest is gone against the quota for as long as a Final Savepoint that is held keeps it running", () => {
+    const id = { name: "old" };
+    const old = aDesiredJob({ id, manifest: "absent", record: aStartedRecord({ id }) });
+    const final = aDesiredSavepoint({ name: "final", spec: { ...FINAL, type: "Final", job: "old", shutdownMethod: "Graceful" } });
+    const tooLarge = aDesiredJob({
+      id: { name: "z-next" },
+      manifest: { spec: { rpus: 5, initialState: { savepoint: "final", allowNonRestoredState: false } } },
+    });
+    const zones = new Map([["local", { name: "local", clusters: [], projects: new Map([["default", { maxRpus: 3 }]]) }]]);
+    const fates = (desired: Desired) => {
+      const input = aDecideInput({ desired, observed: anObserved({ clusters: [aReachableCluster()] }) });
+      const { jobs } = decide({ ...input, config: { ...input.config, zones } });
+      return jobs.find(({ id: { name } }) => name === "a");
+    };
+    expect(fates(desiredOf([jobOf("a"), old, tooLarge], { savepoints: [final] }))).toMatchObject({
+      kind: "wait",
+      block: { reason: "QuotaExceeded" },
+    });
+    expect(fates(desiredOf([jobOf("a"), old]))).toMatchObject({ kind: "announce" });
   });
 
   it("spreads starts over clusters as their slots go", () => {
