@@ -624,7 +624,6 @@ describe("an attempt that failed before it ran", () => {
   });
 
   const fromState = anAnnouncedRecord({ announcedAt: LONG_AGO, restoreFrom: { kind: "Savepoint", uri: "file:///x" } });
-  const naming = (savepoint: string) => ({ spec: { initialState: { savepoint, allowNonRestoredState: false } } });
 
   it("is followed from the state that it was started from, and stays Pending so long: a new Job that does not fit can be mended", () => {
     expect(decideAnnounced({ clusters: failed() }, { record: fromState })).toMatchObject({
@@ -644,7 +643,7 @@ describe("an attempt that failed before it ran", () => {
 
   it("is followed from another Savepoint when the manifest names one now", () => {
     const initialState = { kind: "ready", uri: "file:///y", since: undefined } as const;
-    const job = { record: fromState, manifest: naming("other") };
+    const job = { record: fromState, manifest: { spec: { initialState: { savepoint: "other", allowNonRestoredState: false } } } };
     expect(decideAnnounced({ clusters: failed(), initialState }, job)).toMatchObject({
       work: { operation: { attempt: 2, restoreFrom: { uri: "file:///y" } } },
     });

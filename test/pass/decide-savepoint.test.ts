@@ -53,7 +53,7 @@ function running(status: Partial<JobStatus> = {}): DesiredJob {
   return aDesiredJob({ record: aStartedRecord({ status }) });
 }
 
-function deleted(tombstone: Partial<Tombstone>, manifest?: "absent"): DesiredJob {
+function deletedJob(tombstone: Partial<Tombstone>, manifest?: "absent"): DesiredJob {
   const status = { phase: "Deleting", deleted: { at: "2026-11-22T11:00:00Z", ...tombstone } } as const;
   return aDesiredJob({ record: aStartedRecord({ status }), ...(manifest === undefined ? {} : { manifest }) });
 }
@@ -116,11 +116,11 @@ describe("a Final Savepoint", () => {
 
   it("is Ready with what is kept of a Job that was deleted", () => {
     const restorePoint = { kind: "Savepoint", uri: SAVEPOINT } as const;
-    expect(decide({}, { job: deleted({ restorePoint }, "absent") })).toMatchObject({ kind: "ready", uri: SAVEPOINT });
-    expect(decide({}, { job: deleted({ restorePoint, finalized }) })).toMatchObject({ kind: "ready", takenOf });
+    expect(decide({}, { job: deletedJob({ restorePoint }, "absent") })).toMatchObject({ kind: "ready", uri: SAVEPOINT });
+    expect(decide({}, { job: deletedJob({ restorePoint, finalized }) })).toMatchObject({ kind: "ready", takenOf });
     // It will run on: then it is stopped again.
-    expect(decide({}, { job: deleted({ restorePoint }) })).toMatchObject({ kind: "wait" });
-    expect(decide({}, { job: deleted({}, "absent") })).toMatchObject({ kind: "wait" });
+    expect(decide({}, { job: deletedJob({ restorePoint }) })).toMatchObject({ kind: "wait" });
+    expect(decide({}, { job: deletedJob({}, "absent") })).toMatchObject({ kind: "wait" });
   });
 
   const ready = { phase: "Ready", uri: SAVEPOINT, flinkJobId: anAttempt(1), cluster: CLUSTER } as const;

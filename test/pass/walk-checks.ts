@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import { jobSpecHash } from "../../src/model/canonical-spec.ts";
 import { isOurs, parseFlinkJobId } from "../../src/model/flink-job-id.ts";
 import { isAllowedTransition } from "../../src/model/flink-job-state.ts";
-import { resourceKey, type ResourceKey } from "../../src/model/resource.ts";
+import { resourceKey, siblingKey, type ResourceKey } from "../../src/model/resource.ts";
 import type { JobRecord, ResourceRecord, RestorePoint, SavepointPhase, SavepointRecord } from "../../src/model/status.ts";
 import type { JobDecision, JobWork, SavepointDecision } from "../../src/pass/decision.ts";
 import { findJob, type Observed } from "../../src/pass/observed.ts";
@@ -17,7 +17,7 @@ import type { RandomWorld } from "./random-world.ts";
 export type Ledger = Map<ResourceKey, number>;
 
 const PHASES = ["Pending", "Ready", "Deleting"];
-/** A Savepoint's diagram: back only from a try that failed. */
+/** A Savepoint's diagram: back only from a try that failed; a Final one begins anew when its Job has run on since. */
 const SAVEPOINT_NEXT: Readonly<Record<SavepointPhase, readonly SavepointPhase[]>> = {
   Pending: ["Pending", "InProgress", "Ready", "Deleting"],
   InProgress: ["InProgress", "Pending", "Ready", "Deleting"],
@@ -218,7 +218,7 @@ export function whoNeeds(uri: string, status: StatusView, world: RandomWorld): s
 function checkTransitions(pass: PurePass): void {
   for (const [key, before] of pass.snapshot.status.records) {
     const after = pass.update.records.get(key);
-    if (before.kind === "Savepoint" && after?.kind === "Savepoint") checkPhase(before, after);
+    if (before.kind === "Savepoint" && after?.kind === "Savepoint") checkPhase(before, after, pass);
     const [old, next] = [jobRecord(before)?.status, jobRecord(after)?.status];
     if (old === undefined || next === undefined) continue;
     expect(next.attempt).toBeGreaterThanOrEqual(old.attempt);
@@ -235,12 +235,18 @@ function checkTransitions(pass: PurePass): void {
   }
 }
 
-function checkPhase({ id, status: old }: SavepointRecord, { status: next }: SavepointRecord): void {
-  expect(SAVEPOINT_NEXT[old.phase], `Savepoint ${id.name}: ${old.phase} → ${next.phase}`).toContain(next.phase);
+function checkPhase({ id, spec, status: old }: SavepointRecord, { status: next }: SavepointRecord, pass: PurePass): void {
+  if (old.uri !== undefined && next.uri !== old.uri) {
+    expect(spec.type, `Savepoint ${id.name} was Ready and is so no more, or with other files`).toBe("Final");
+    const job = spec.type === "Final" ? jobRecord(pass.update.records.get(siblingKey(id, "Job", spec.job))) : undefined;
+    const attempt = parseFlinkJobId(old.flinkJobId ?? "")?.attempt ?? 0;
+    expect(job?.status.attempt, `the last attempt of the Job of ${id.name}, which is taken anew`).toBeGreaterThan(attempt);
+  } else {
+    expect(SAVEPOINT_NEXT[old.phase], `Savepoint ${id.name}: ${old.phase} → ${next.phase}`).toContain(next.phase);
+  }
   expect(next.uri !== undefined, `Savepoint ${id.name} is ${next.phase}`).toBe(
     next.phase === "Ready" || next.phase === "Deleting",
   );
-  if (old.uri !== undefined) expect(next.uri).toBe(old.uri);
 }
 
 /** The same once more, on what this pass wrote: nothing is started a second time, and soon there is nothing left to write. */
@@ -280,11 +286,14 @@ export function checkRest(status: StatusView, world: RandomWorld): readonly stri
     const live = world.flink.liveRpus(name);
     sum += live.reduce((all, rpus) => all + rpus, 0);
     if (text === undefined) {
-      expect(live, `live jobs of a Job that is gone; ${why}`).toEqual([]);
       // A Final Savepoint of it stands against that, and what it is to hold is lost, or who waits for it has no quota.
       const isNeeded = record !== undefined && reasonsOf(record).some((reason) => STANDING.has(reason));
-      if (isNeeded) forPeople.push(`${name}: not deleted`);
-      else if (record !== undefined) expect(record.status.deleted, why).toBeDefined();
+      if (isNeeded) {
+        forPeople.push(`${name}: not deleted`);
+        continue;
+      }
+      expect(live, `live jobs of a Job that is gone; ${why}`).toEqual([]);
+      if (record !== undefined) expect(record.status.deleted, why).toBeDefined();
       continue;
     }
     const excuse = excuseOf(record, status, world);
