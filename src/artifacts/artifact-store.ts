@@ -3,6 +3,7 @@ import type { Clock } from "../common/clock.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Lookup, ProxySettings } from "../common/http.ts";
 import type { Log } from "../common/log.ts";
+import { type Observer, UNOBSERVED } from "../common/observer.ts";
 import { retryDelayMs } from "../common/retry-delay.ts";
 import type { ArtifactsConfig } from "../config/config.ts";
 import { LAUNCHER_VERSION } from "../flink/launcher/launcher-class.ts";
@@ -68,6 +69,7 @@ export interface ArtifactStoreDeps {
   readonly createDispatcher: CreateDispatcher;
   /** Finds the addresses of hosts of `url` sources, in place of the system's. */
   readonly lookup?: Lookup;
+  readonly observer?: Pick<Observer, "artifactLoaded">;
   /** How long a server may be silent. */
   readonly idleTimeoutMs?: number;
 }
@@ -245,6 +247,7 @@ export class ArtifactStore {
 
   #noteReady(entry: Entry, { sha256, size, file, inspection, fetched }: LoadedArtifact): void {
     entry.state = { kind: "ready", sha256, size, file, inspection };
+    this.#tell(entry.request, fetched ? "fetched" : "cached", fetched ? size : 0);
     const facts = { artifact: entry.request.key, sha256, size, ...blobFacts(entry.request) };
     if (fetched) {
       this.#deps.log.info(facts, "artifact fetched");
@@ -258,6 +261,7 @@ export class ArtifactStore {
     const { reason } = error.data;
     const retryAtMs = this.#deps.clock.now() + retryDelayMs(failures, RETRY, () => this.#deps.clock.random());
     entry.state = { kind: "failed", because: error.message, reason, failures, retryAtMs };
+    this.#tell(entry.request, "failed", 0);
     const facts = { artifact: entry.request.key, reason, because: error.message, failures };
     // It goes on for ever: only what is new about it is worth a line that everybody sees.
     if (last?.because === error.message) this.#deps.log.debug(facts, "artifact not available; it will be tried again");
@@ -266,6 +270,11 @@ export class ArtifactStore {
         { ...facts, ...(error.cause === undefined ? {} : { err: error.cause }) },
         "artifact not available; it will be tried again",
       );
+  }
+
+  #tell({ source }: ArtifactRequest, result: "fetched" | "cached" | "failed", bytes: number): void {
+    const { observer = UNOBSERVED } = this.#deps;
+    observer.artifactLoaded(source.kind, result, bytes);
   }
 
   *#readyWith(sha256: string): Generator<ReadyArtifact & { readonly key: ResourceKey }, undefined> {

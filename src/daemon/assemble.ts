@@ -2,6 +2,7 @@ import { ArtifactStore } from "../artifacts/artifact-store.ts";
 import type { Clock } from "../common/clock.ts";
 import { createDispatcher } from "../common/http.ts";
 import type { Log } from "../common/log.ts";
+import type { Observer } from "../common/observer.ts";
 import type { Redactor } from "../common/redactor.ts";
 import type { Config } from "../config/config.ts";
 import { Cluster } from "../flink/cluster.ts";
@@ -26,26 +27,33 @@ export interface Assembly {
 /** Builds the parts of one daemon out of its configuration. Nothing is called yet. */
 export function assemble(
   config: Config,
-  tools: { readonly clock: Clock; readonly log: Log; readonly wake: () => void; readonly redactor: Redactor },
+  tools: {
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly wake: () => void;
+    readonly redactor: Redactor;
+    readonly observer: Observer;
+  },
 ): Assembly {
-  const { clock, log, wake, redactor } = tools;
-  const repository = openRepository(config, clock, log);
+  const { clock, log, wake, redactor, observer } = tools;
+  const repository = openRepository(config, clock, log, observer);
   const { manifests, statusBranch } = repository;
-  const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log });
-  const { clusters, closeClusters } = openClusters(config, clock, log, redactor);
+  const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log, observer });
+  const { clusters, closeClusters } = openClusters(config, { clock, log, redactor, observer });
   const store = new ArtifactStore(
     { ...config.artifacts, instance: config.instance, repository: config.repository, proxy: config.proxy },
     {
       log,
       clock,
       onChange: wake,
+      observer,
       readBlob: async (blob, maxBytes, signal) => readBlobOf(manifests, blob, maxBytes, signal),
       createDispatcher: (tls, lookup) =>
         createDispatcher({ tls, proxy: config.proxy, ...(lookup === undefined ? {} : { lookup }) }),
     },
   );
   const secrets = new SecretReader(config.secrets.dir, redactor);
-  const actions = new Actions({ instance: config.instance, clusters, store, clock, log, wake });
+  const actions = new Actions({ instance: config.instance, clusters, store, clock, log, wake, observer });
   const mirror = config.status.target === "inline" ? new Mirror({ manifests, reader, config, clock, log, wake }) : undefined;
   const limits = { maxBytes: config.artifacts.maxBytes, maxBlobBytes: config.repository.maxBlobBytes };
   return {
@@ -71,13 +79,12 @@ export function assemble(
 /** All clusters of all zones. Nothing is called yet. */
 function openClusters(
   { zones, proxy, instance }: Config,
-  clock: Clock,
-  log: Log,
-  redactor: Redactor,
+  tools: { readonly clock: Clock; readonly log: Log; readonly redactor: Redactor; readonly observer: Observer },
 ): { readonly clusters: readonly Cluster[]; readonly closeClusters: () => Promise<void> } {
+  const { clock, log, redactor, observer } = tools;
   const opened = [...zones.values()].flatMap(({ name: zone, clusters }) =>
     clusters.map((config) => {
-      const client = new FlinkClient({ ...config, proxy }, { clock, redactor });
+      const client = new FlinkClient({ ...config, proxy }, { clock, redactor, observer: observer.flink(zone, config.name) });
       const s3 = config.s3 === undefined ? undefined : new S3Folders(config.s3, proxy);
       return { cluster: new Cluster({ zone, config, client, instance, clock, log, ...(s3 === undefined ? {} : { s3 }) }), s3 };
     }),
@@ -97,8 +104,13 @@ interface OpenRepository {
 }
 
 /** Both branches of the repository over one transport. Nothing is called yet. */
-function openRepository(config: Pick<Config, "repository" | "status" | "proxy">, clock: Clock, log: Log): OpenRepository {
-  const transport = new GitTransport({ ...config.repository, proxy: config.proxy }, clock);
+function openRepository(
+  config: Pick<Config, "repository" | "status" | "proxy">,
+  clock: Clock,
+  log: Log,
+  observer: Pick<Observer, "gitCalled">,
+): OpenRepository {
+  const transport = new GitTransport({ ...config.repository, proxy: config.proxy }, clock, observer);
   return {
     manifests: new ManifestBranch({ transport, branch: config.repository.branch }, { log }),
     statusBranch: new StatusBranch({ transport, branch: config.status.branch }, { log }),

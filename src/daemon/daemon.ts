@@ -1,6 +1,7 @@
 import type { Clock } from "../common/clock.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
+import { UNOBSERVED } from "../common/observer.ts";
 import { formatDuration } from "../common/units.ts";
 import { Redactor } from "../common/redactor.ts";
 import type { Config } from "../config/config.ts";
@@ -37,12 +38,8 @@ const STATUS_POLL_EVERY = 6;
 /** Runs until it is told to stop, or with `once` until there is nothing left to do. One pass after another, never two at a time. */
 export async function runDaemon(options: DaemonOptions): Promise<DaemonEnd> {
   const wake = new Wake();
-  const assembly = assemble(options.config, {
-    clock: options.clock,
-    log: options.log,
-    wake: () => wake.wake(),
-    redactor: options.redactor ?? new Redactor(),
-  });
+  const { clock, log, redactor = new Redactor() } = options;
+  const assembly = assemble(options.config, { clock, log, wake: () => wake.wake(), redactor, observer: UNOBSERVED });
   const abort = new AbortController();
   const leave = (): void => {
     wake.wake();

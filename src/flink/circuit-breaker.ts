@@ -1,4 +1,5 @@
 import type { Clock } from "../common/clock.ts";
+import type { BreakerState } from "../common/observer.ts";
 import { retryDelayMs, type RetryDelayOptions } from "../common/retry-delay.ts";
 
 type State =
@@ -26,24 +27,26 @@ const DEFAULTS: CircuitBreakerOptions = { threshold: 3, baseMs: 1000, maxMs: 15_
 export class CircuitBreaker {
   readonly #clock: Clock;
   readonly #options: CircuitBreakerOptions;
+  readonly #onChange: (state: BreakerState) => void;
   #state: State = { kind: "closed", failures: 0 };
 
-  constructor(clock: Clock, options: Partial<CircuitBreakerOptions> = {}) {
+  constructor(clock: Clock, options: Partial<CircuitBreakerOptions> = {}, onChange: (state: BreakerState) => void = () => {}) {
     this.#clock = clock;
     this.#options = { ...DEFAULTS, ...options };
+    this.#onChange = onChange;
   }
 
   enter(): Admission {
     const state = this.#state;
     if (state.kind !== "open") return { kind: "admitted" };
     if (this.#clock.now() < state.untilMs) return { kind: "refused", untilMs: state.untilMs, because: state.because };
-    this.#state = { kind: "half-open", failures: state.failures, because: state.because };
+    this.#enter({ kind: "half-open", failures: state.failures, because: state.because });
     return { kind: "admitted" };
   }
 
   /** The cluster answered, whatever it said. */
   succeeded(): void {
-    this.#state = { kind: "closed", failures: 0 };
+    this.#enter({ kind: "closed", failures: 0 });
   }
 
   /** The cluster could not be reached. Further failures of calls that were under way when it opened change nothing. */
@@ -52,10 +55,16 @@ export class CircuitBreaker {
     const failures = this.#state.failures + 1;
     const { threshold } = this.#options;
     if (failures < threshold) {
-      this.#state = { kind: "closed", failures };
+      this.#enter({ kind: "closed", failures });
       return;
     }
     const delayMs = retryDelayMs(failures - threshold + 1, this.#options, () => this.#clock.random());
-    this.#state = { kind: "open", failures, untilMs: this.#clock.now() + delayMs, because };
+    this.#enter({ kind: "open", failures, untilMs: this.#clock.now() + delayMs, because });
+  }
+
+  #enter(state: State): void {
+    const before = this.#state.kind;
+    this.#state = state;
+    if (state.kind !== before) this.#onChange(state.kind);
   }
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../common/clock.ts";
+import { type FlinkObserver, UNOBSERVED_FLINK } from "../common/observer.ts";
 import type { Redactor } from "../common/redactor.ts";
 import type { ClusterConfig } from "../config/config.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
@@ -18,6 +19,7 @@ export interface FlinkClientDeps {
   readonly clock: Clock;
   /** For all that Flink answers. */
   readonly redactor?: Redactor;
+  readonly observer?: FlinkObserver;
 }
 
 export type SavepointOperation =
@@ -54,7 +56,10 @@ export class FlinkReader {
   constructor(settings: FlinkClientSettings, deps: FlinkClientDeps) {
     this.name = settings.name;
     this.#timeoutMs = settings.timeoutMs;
-    this.transport = new FlinkTransport(settings, settings.timeoutMs, new CircuitBreaker(deps.clock), deps.redactor);
+    const { clock, observer = UNOBSERVED_FLINK, redactor } = deps;
+    const breaker = new CircuitBreaker(clock, {}, (state) => observer.breakerChanged(state));
+    const parts = { breaker, clock, observer, ...(redactor === undefined ? {} : { redactor }) };
+    this.transport = new FlinkTransport(settings, settings.timeoutMs, parts);
   }
 
   /** Ends all connections; calls under way fail. */

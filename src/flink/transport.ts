@@ -1,6 +1,8 @@
 import { type Dispatcher, request } from "undici";
+import type { Clock } from "../common/clock.ts";
 import { isAbort, messageOf } from "../common/errors.ts";
 import { AnswerTooLargeError, createDispatcher, type ProxySettings, readAtMost } from "../common/http.ts";
+import type { CallOutcome, FlinkObserver } from "../common/observer.ts";
 import { Redactor } from "../common/redactor.ts";
 import { publicUrl, type Secret } from "../common/secrets.ts";
 import { formatTime } from "../common/clock.ts";
@@ -34,17 +36,29 @@ export interface Answer {
   readonly errors: readonly string[];
 }
 
+export interface TransportDeps {
+  readonly breaker: CircuitBreaker;
+  readonly clock: Clock;
+  readonly observer: FlinkObserver;
+  /** For all that Flink answers. */
+  readonly redactor?: Redactor;
+}
+
 /** Speaks HTTP with one cluster: one request, one checked answer. Knows nothing of what the calls mean; decides nothing. */
 export class FlinkTransport {
   readonly #settings: TransportSettings;
   readonly #dispatcher: Dispatcher;
   readonly #breaker: CircuitBreaker;
+  readonly #clock: Clock;
+  readonly #observer: FlinkObserver;
   readonly #redactor: Redactor;
 
-  constructor(settings: TransportSettings, connectTimeoutMs: number, breaker: CircuitBreaker, redactor = new Redactor()) {
+  constructor(settings: TransportSettings, connectTimeoutMs: number, deps: TransportDeps) {
     this.#settings = settings;
-    this.#breaker = breaker;
-    this.#redactor = redactor;
+    this.#breaker = deps.breaker;
+    this.#clock = deps.clock;
+    this.#observer = deps.observer;
+    this.#redactor = deps.redactor ?? new Redactor();
     this.#dispatcher = createDispatcher({
       connectTimeoutMs,
       ...(settings.tls === undefined ? {} : { tls: settings.tls }),
@@ -62,17 +76,23 @@ export class FlinkTransport {
     signal.throwIfAborted();
     const admission = this.#breaker.enter();
     if (admission.kind === "refused") {
+      this.#observer.called(endpointOf(call), "not-tried", 0);
       throw this.#unreachable(call, "not-sent", `not tried until ${formatTime(admission.untilMs)}: ${admission.because}`);
     }
+    const startMs = this.#clock.now();
+    const tell = (outcome: CallOutcome): void => this.#observer.called(endpointOf(call), outcome, this.#clock.now() - startMs);
     try {
       const answer = await this.#exchange(call, signal).catch((error: unknown) => {
         if (call.method === "GET" && !signal.aborted && isConnectionLost(error)) return this.#exchange(call, signal);
         throw error;
       });
       this.#breaker.succeeded();
+      tell(answer.status < 300 ? "ok" : "refused");
       return answer;
     } catch (error) {
-      throw this.#settle(call, error, signal);
+      const settled = this.#settle(call, error, signal);
+      tell(outcomeOf(settled));
+      throw settled;
     }
   }
 
@@ -172,6 +192,11 @@ export class FlinkTransport {
 /** `GET /jobs/overview`: how a call is named in errors. */
 export function endpointOf(call: Pick<Call, "method" | "path">): string {
   return `${call.method} ${call.path}`;
+}
+
+function outcomeOf(error: unknown): CallOutcome {
+  if (error instanceof FlinkAnswerError) return "strange";
+  return error instanceof FlinkUnreachableError ? "unreachable" : "aborted";
 }
 
 class TimeLimitError extends Error {

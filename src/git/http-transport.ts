@@ -3,6 +3,7 @@ import type { GitHttpRequest, GitHttpResponse, HttpClient } from "isomorphic-git
 import type { Clock } from "../common/clock.ts";
 import { isPenstockError } from "../common/errors.ts";
 import { AnswerTooLargeError, createDispatcher, readAtMost, type ProxySettings } from "../common/http.ts";
+import { type CallOutcome, type GitOperation, type Observer, UNOBSERVED } from "../common/observer.ts";
 import { publicUrl, type Secret } from "../common/secrets.ts";
 import { oneLine } from "../common/text.ts";
 import { formatDuration, formatSize } from "../common/units.ts";
@@ -43,6 +44,12 @@ interface Capabilities {
 
 type Version = "version-1" | "version-2";
 
+const OPERATIONS: Readonly<Record<AnswerKind, GitOperation>> = {
+  advertisement: "advertisement",
+  refs: "list-refs",
+  pack: "fetch",
+  report: "push",
+};
 const LOST_CODES: ReadonlySet<unknown> = new Set(["ECONNRESET", "EPIPE", "UND_ERR_SOCKET"]);
 const TOTAL_FACTOR = 10;
 const MAX_REDIRECTS = 5;
@@ -63,6 +70,7 @@ export class GitTransport {
   readonly url: string;
   readonly #settings: GitTransportSettings;
   readonly #clock: Clock;
+  readonly #observer: Pick<Observer, "gitCalled">;
   readonly #dispatcher: Dispatcher;
   readonly #authorization: string | undefined;
   /** They hardly ever change: asking for them each time would double each poll and each fetch. */
@@ -70,9 +78,10 @@ export class GitTransport {
   /** Where calls go: the configured URL, or where an advertisement was redirected to. */
   #base: string;
 
-  constructor(settings: GitTransportSettings, clock: Clock) {
+  constructor(settings: GitTransportSettings, clock: Clock, observer: Pick<Observer, "gitCalled"> = UNOBSERVED) {
     this.#settings = settings;
     this.#clock = clock;
+    this.#observer = observer;
     this.url = settings.url.href.replace(/\/+$/, "");
     this.publicUrl = publicUrl(this.url);
     this.#base = this.url;
@@ -165,8 +174,21 @@ export class GitTransport {
     }
   }
 
-  /** One request with its redirects; the body of the answer is read, checked, or drained. */
   async #exchange(wanted: GitHttpRequest, kind: AnswerKind, body: Buffer | undefined, operation: Operation): Promise<Answer> {
+    const startMs = this.#clock.now();
+    const tell = (outcome: CallOutcome): void => this.#observer.gitCalled(OPERATIONS[kind], outcome, this.#clock.now() - startMs);
+    try {
+      const answer = await this.#follow(wanted, kind, body, operation);
+      tell("ok");
+      return answer;
+    } catch (error) {
+      tell(operation.caller.aborted ? "aborted" : outcomeOf(error));
+      throw error;
+    }
+  }
+
+  /** One request with its redirects; the body of the answer is read, checked, or drained. */
+  async #follow(wanted: GitHttpRequest, kind: AnswerKind, body: Buffer | undefined, operation: Operation): Promise<Answer> {
     let url = new URL(wanted.url);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects += 1) {
       const answer = await this.#sendAgain(url, wanted, kind, body, operation);
@@ -310,6 +332,13 @@ class Operation {
     this.needsRefs = needsRefs;
     this.signal = AbortSignal.any([caller, AbortSignal.timeout(totalMs)]);
   }
+}
+
+function outcomeOf(error: unknown): CallOutcome {
+  if (error instanceof GitUnreachableError) return "unreachable";
+  const isAnswer =
+    error instanceof GitAuthError || error instanceof GitRateLimitedError || error instanceof GitRepositoryNotFoundError;
+  return isAnswer ? "refused" : "strange";
 }
 
 function kindOf(wanted: GitHttpRequest, body: Buffer | undefined): AnswerKind {

@@ -3,6 +3,7 @@ import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import type { Clock } from "../common/clock.ts";
 import { isAbort, messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
+import { type Observer, UNOBSERVED } from "../common/observer.ts";
 import { retryDelayMs } from "../common/retry-delay.ts";
 import { oneLine } from "../common/text.ts";
 import type { Cluster } from "../flink/cluster.ts";
@@ -39,6 +40,7 @@ export interface ActionsOptions {
   readonly log: Log;
   /** Something ended, so that there may be a next step. */
   readonly wake: () => void;
+  readonly observer?: Pick<Observer, "acted">;
 }
 
 interface Station {
@@ -166,6 +168,7 @@ export class Actions {
     const outcome = await this.#tryRun(station, work);
     if (this.#abort.signal.aborted) return;
     this.#rememberStep(work.operation, outcome, failures);
+    this.#tell(station.cluster, work.operation.kind, outcome.kind);
     station.cluster.expire();
     // The savepoint is there: the next attempt starts from it at once, as it was announced.
     const next = work.kind === "stop" ? work.next : undefined;
@@ -251,7 +254,9 @@ export class Actions {
     const failures = failuresOf(before);
     const facts = { job: submission.key, flinkJobId: submission.flinkJobId, cluster: submission.cluster };
     this.#seen.set(submission.flinkJobId, this.#seenOf(withDoubt(outcome, before), failures + 1, before));
-    this.#stationOf(submission).cluster.expire();
+    const { cluster } = this.#stationOf(submission);
+    this.#tell(cluster, "start", outcome.kind);
+    cluster.expire();
     if (outcome.kind === "accepted") log.info(facts, "Flink accepted the job");
     else if (failures === 0)
       log.warn(
@@ -292,6 +297,11 @@ export class Actions {
       default:
         return outcome satisfies never;
     }
+  }
+
+  #tell(cluster: Cluster, kind: string, result: string): void {
+    const { observer = UNOBSERVED } = this.#options;
+    observer.acted({ kind, result, zone: cluster.zone, cluster: cluster.name });
   }
 
   #stationOf({ zone, cluster }: { readonly zone: string; readonly cluster: string }): Station {

@@ -1,6 +1,7 @@
 import type { Problem } from "../common/problem.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
+import { type Observer, UNOBSERVED } from "../common/observer.ts";
 import { oneLine } from "../common/text.ts";
 import type { CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
 import type { RemoteHead } from "../git/remote-branch.ts";
@@ -44,6 +45,7 @@ export class SnapshotReader {
   readonly #statusBranch: StatusReader;
   readonly #paths: readonly string[];
   readonly #log: Log;
+  readonly #observer: Pick<Observer, "branchMoved" | "commitRead">;
   readonly #cache = new ManifestCache();
   #head: RemoteHead | undefined;
   #current: ReadHead | undefined;
@@ -57,11 +59,13 @@ export class SnapshotReader {
     readonly statusBranch: StatusReader;
     readonly paths: readonly string[];
     readonly log: Log;
+    readonly observer?: Pick<Observer, "branchMoved" | "commitRead">;
   }) {
     this.#manifests = options.manifests;
     this.#statusBranch = options.statusBranch;
     this.#paths = options.paths;
     this.#log = options.log;
+    this.#observer = options.observer ?? UNOBSERVED;
   }
 
   /** Asks where the branch stands. True when it moved or when the repository can be read again. Never throws but for the signal. */
@@ -69,6 +73,7 @@ export class SnapshotReader {
     try {
       const head = await this.#manifests.readHead(signal);
       const moved = describeHead(head) !== describeHead(this.#head);
+      if (moved && head.kind === "at" && this.#head !== undefined) this.#observer.branchMoved(head.oid);
       this.#head = head;
       if (moved && head.kind === "at") this.#log.debug({ commit: head.oid }, "branch moved");
       const recovered = this.#recover(troubleOf(head));
@@ -161,6 +166,7 @@ export class SnapshotReader {
 
   async #readCommit(oid: string, signal: AbortSignal): Promise<ReadCommit> {
     const commit = await this.#manifests.readCommit(oid, signal);
+    this.#observer.commitRead(oid, commit.committedAtMs);
     const readBlob = async (blob: string, maxBytes: number) => this.#manifests.readBlob(blob, maxBytes, signal);
     return { commit, tree: await readManifestTree(commit.files, { paths: this.#paths, cache: this.#cache, readBlob }) };
   }
