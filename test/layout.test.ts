@@ -31,11 +31,13 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "flink/transport.ts": ["network"],
   "git/http-transport.ts": ["network"],
   "main.ts": ["process"],
+  "server/app.ts": ["network"],
+  "server/process-metrics.ts": ["process"],
 };
 
 const TOUCHES: Readonly<Record<string, RegExp>> = {
   disk: /from "node:fs(?:\/promises)?"|from "chokidar"/,
-  network: /from "(?:undici|node:https?|node:net|node:tls|node:dns)"/,
+  network: /from "(?:undici|node:https?|node:net|node:tls|node:dns)"|import fastify\b/,
   process: /from "node:child_process"|from "node:process"|\bprocess\.(?!stdout\.isTTY\b)\w/,
   clock: /\bDate\.now\(|\bnew Date\(\)|\bperformance\.now\(|\bMath\.random\(/,
 };

@@ -6,7 +6,7 @@ import { plan, type PlanOptions } from "./plan.ts";
 import { run, type RunOptions } from "./run.ts";
 import { status, type StatusOptions } from "./status.ts";
 import { validate, type ValidateOptions } from "./validate.ts";
-import { VERSION } from "./version.ts";
+import { VERSION } from "../common/version.ts";
 
 /** Runs one command line (without `node` and the script) and says how the process is to end. Never throws. */
 export async function runProgram(args: readonly string[], io: Io): Promise<ExitStatus> {

@@ -12,9 +12,11 @@ import type {
   Config,
   MavenRepositoryConfig,
   S3Config,
+  ServerConfig,
   TlsConfig,
   ZoneConfig,
 } from "./config.ts";
+import { parseTokens } from "./secret-text.ts";
 import type { ConfigValue } from "./config-schema.ts";
 
 /** What the settings refer to, by the name of the option that names it, such as `repository.credentials.passwordFile`. */
@@ -69,6 +71,7 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
       },
     },
     secrets: settings.secrets.dir === undefined ? {} : { dir: surroundings.resolvePath(settings.secrets.dir) },
+    server: settings.server.enabled ? serverOf(settings.server, contents, surroundings) : undefined,
     proxy: surroundings.proxy,
     log: { level: settings.log.level },
   };
@@ -181,6 +184,23 @@ function s3Of(
     pathStyle: value.pathStyle,
     ...(credentials === undefined ? {} : { credentials }),
     tls: tlsOf([...path, "tls"], contents),
+  };
+}
+
+function serverOf(value: ConfigValue["server"], contents: Contents, surroundings: Surroundings): ServerConfig {
+  const { host, port, tokensFile, webhookSecretFile } = value;
+  const { cert, key } = tlsOf(["server", "tls"], contents);
+  const tokens = contents.get("server.tokensFile");
+  const webhookSecret = secretOf(["server", "webhookSecret"], contents);
+  const secretFile = webhookSecretFile === undefined ? undefined : surroundings.resolvePath(webhookSecretFile);
+  return {
+    host,
+    port,
+    ...(cert === undefined || key === undefined ? {} : { tls: { cert, key } }),
+    ...(tokens === undefined
+      ? {}
+      : { tokens: { file: surroundings.resolvePath(tokensFile!), values: parseTokens(tokens).tokens } }),
+    ...(webhookSecret === undefined ? {} : { webhookSecret: { file: secretFile, value: webhookSecret } }),
   };
 }
 

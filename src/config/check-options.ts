@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Problem } from "../common/problem.ts";
-import { checkRemoteUrl } from "../common/remote-url.ts";
+import { checkRemoteUrl, isLoopback } from "../common/remote-url.ts";
 import { fieldName } from "../common/schema-problems.ts";
 import { oneLine } from "../common/text.ts";
 import { formatDuration, parseDurationMs, parseSizeBytes } from "../common/units.ts";
@@ -26,6 +26,7 @@ export function checkOptions(document: YamlDocument): readonly Problem[] {
   }
   checkBranches(document.value, report);
   checkClusterUrls(options, report);
+  checkServer(document.value, report);
   return problems;
 }
 
@@ -73,6 +74,7 @@ const TEXT_RULES: ReadonlyMap<OptionPattern, TextRule> = new Map<OptionPattern, 
   ["username", usernameProblem],
   ["checkpointsDir", directoryProblem],
   ["savepointsDir", directoryProblem],
+  ["server.host", hostProblem],
 ]);
 
 function repositoryUrlProblem(text: string, root: unknown): string | undefined {
@@ -126,6 +128,11 @@ function directoryProblem(text: string): string | undefined {
     return "must be an address with its scheme, such as s3://streams/checkpoints or file:///var/flink/checkpoints";
   }
   return url.username !== "" || url.password !== "" ? "must not hold credentials" : undefined;
+}
+
+function hostProblem(text: string): string | undefined {
+  if (/^(?:[\w.-]+|[0-9a-f]*:[0-9a-f:.]*:[0-9a-f:.]*(?:%\w+)?)$/i.test(text)) return undefined;
+  return "must be an address or a host name alone, such as 127.0.0.1, :: or penstock.internal; the port has an option of its own";
 }
 
 /** Between the members of one group. */
@@ -195,6 +202,18 @@ function checkBranches(root: unknown, report: Report): void {
       : "Git cannot keep a branch and another one below its name";
   const names = `repository.branch is ${oneLine(branch, 80)} and status.branch is ${oneLine(statusBranch, 80)}`;
   report(written, `collides: ${names}, and ${why}; rename one of them`);
+}
+
+/** What runs on the clusters is nobody's business who merely reaches the port. */
+function checkServer(root: unknown, report: Report): void {
+  const host = memberAt(root, ["server", "host"]);
+  if (typeof host !== "string" || hostProblem(host) !== undefined || host === "::1" || isLoopback(host)) return;
+  if (memberAt(root, ["server", "enabled"]) === false || memberAt(root, ["server", "tokensFile"]) !== undefined) return;
+  report(
+    ["server", "host"],
+    `is an address that other machines may reach, so the API and the metrics need tokens: name a file of them in server.tokensFile ` +
+      "(one a line, as `openssl rand -hex 24` makes them), or listen on 127.0.0.1",
+  );
 }
 
 /** One cluster under two names would get every job's intent twice. */

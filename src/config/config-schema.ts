@@ -442,13 +442,44 @@ const server = {
   type: "object",
   additionalProperties: false,
   default: {},
-  description: "The daemon's own HTTP server.",
+  description: "The daemon's own HTTP server: health, metrics, the read API, and webhooks.",
   properties: {
-    host: { ...text, default: "127.0.0.1", description: "Address to listen on." },
+    enabled: {
+      type: "boolean",
+      default: true,
+      description: "Whether the daemon listens at all; with `--once` it never does.",
+    },
+    host: {
+      ...text,
+      default: "127.0.0.1",
+      description:
+        "Address or host name to listen on. One that other machines can reach, such as 0.0.0.0, is refused without `tokensFile`.",
+    },
     port: { type: "integer", minimum: 0, maximum: 65_535, default: 8080, description: "Port to listen on; 0 takes a free one." },
-    webhookSecretFile: { ...text, description: "File that holds the secret that webhooks are signed with." },
+    tokensFile: {
+      ...text,
+      description:
+        "File that holds the bearer tokens for the API and /metrics, one a line of 16 characters or more; lines with # are comments. Read again whenever it was changed.",
+    },
+    webhookSecretFile: {
+      ...text,
+      description:
+        "File that holds the secret that the forges sign webhooks with, or send along; read again whenever it was changed. Without a secret no webhook is taken.",
+    },
     webhookSecretEnv: { ...text, description: "Environment variable that holds that secret, instead of a file." },
-    tokensFile: { ...text, description: "File that holds the tokens for the API." },
+    tls: {
+      type: "object",
+      additionalProperties: false,
+      required: ["certFile", "keyFile"],
+      description: "Speak HTTPS instead of HTTP.",
+      properties: {
+        certFile: {
+          ...text,
+          description: "PEM file with the server's certificate, followed by those that it needs up to a known one.",
+        },
+        keyFile: { ...text, description: "PEM file with the key of the certificate, without a passphrase." },
+      },
+    },
   },
 } as const;
 
@@ -503,16 +534,10 @@ export interface IdleOption {
 }
 
 const NO_PREVIEW = "pull requests are not looked at";
-const NO_SERVER = "the daemon listens on no port";
 
 /** By pattern. Never silently ignored: whoever writes one of these is told. */
 export const IDLE_OPTIONS: ReadonlyMap<OptionPattern, IdleOption> = new Map([
   ["previews.plans", { harmless: false, today: NO_PREVIEW }],
   ["previews.runs", { harmless: false, today: NO_PREVIEW }],
   ["previews.branches", { harmless: [], today: NO_PREVIEW }],
-  ["server.host", { today: NO_SERVER }],
-  ["server.port", { today: NO_SERVER }],
-  ["server.webhookSecretFile", { today: NO_SERVER }],
-  ["server.webhookSecretEnv", { today: NO_SERVER }],
-  ["server.tokensFile", { today: NO_SERVER }],
 ]);

@@ -13,6 +13,8 @@ export interface Config {
   readonly artifacts: ArtifactsConfig;
   /** `dir`: where the secrets of Jobs lie, as `<project>/<NAME>`. */
   readonly secrets: { readonly dir?: string };
+  /** Undefined: the daemon listens on no port. */
+  readonly server: ServerConfig | undefined;
   readonly proxy: ProxySettings;
   readonly log: { readonly level: LogLevel };
 }
@@ -123,4 +125,16 @@ export interface ArtifactsConfig {
   readonly s3: S3Config;
   readonly timeoutMs: number;
   readonly maven: { readonly repositories: readonly MavenRepositoryConfig[] };
+}
+
+export interface ServerConfig {
+  readonly host: string;
+  /** 0: a free one. */
+  readonly port: number;
+  /** Undefined: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: Secret };
+  /** Who may read the API and the metrics. Undefined, which only a loopback address allows: whoever can connect. */
+  readonly tokens?: { readonly file: string; readonly values: readonly Secret[] };
+  /** Undefined: no webhook is taken. `file` is where it was read from, to be read again. */
+  readonly webhookSecret?: { readonly file: string | undefined; readonly value: Secret };
 }

@@ -4,6 +4,7 @@ import { oneLine } from "../common/text.ts";
 import type { Contents } from "./build-config.ts";
 import { certificatesProblem, keyProblem } from "./check-pem.ts";
 import { readFileAtMost } from "./read-file.ts";
+import { parseSecretLine, parseTokens, withoutLineBreak } from "./secret-text.ts";
 import type { Reference } from "./validate-config.ts";
 
 const LIMITS = { maxBytes: 256 * 1024, timeoutMs: 10_000 };
@@ -67,17 +68,14 @@ async function readReference(
   }
 }
 
-function withoutLineBreak(text: string): string {
-  return text.replace(/\r?\n$/, "");
-}
-
 /** What is wrong with what was read, as the end of a sentence. */
 function contentProblem(reference: Reference, text: string): string | undefined {
   if (text.trim() === "") return "is empty";
   const option = optionName(reference);
   if (option === "caFile" || option === "certFile") return certificatesProblem(text);
   if (option === "keyFile") return undefined; // judged beside its certificate
-  return /\p{Cc}/u.test(text) ? "must be a single line without control characters" : undefined;
+  if (option === "tokensFile") return parseTokens(text).problem;
+  return parseSecretLine(text).problem;
 }
 
 function optionName(reference: Reference): string {

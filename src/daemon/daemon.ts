@@ -2,10 +2,12 @@ import type { Clock } from "../common/clock.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
 import { UNOBSERVED } from "../common/observer.ts";
+import { oneLine } from "../common/text.ts";
 import { formatDuration } from "../common/units.ts";
 import { Redactor } from "../common/redactor.ts";
 import type { Config } from "../config/config.ts";
 import { FIRST_MEMORY, reconcileOnce, type Pass, type PassMemory } from "../pass/reconcile.ts";
+import type { Server } from "../server/server.ts";
 import { assemble, type Assembly } from "./assemble.ts";
 import { findTrouble, isAtRest, nextDelayMs } from "./schedule.ts";
 import { Wake } from "./wake.ts";
@@ -22,6 +24,8 @@ export interface DaemonOptions {
   readonly redactor?: Redactor;
   /** Told of every pass, after what it decided was set going. */
   readonly onPass?: (pass: Pass) => void;
+  /** Told where the HTTP server listens, when there is one. */
+  readonly onListening?: (url: URL) => void;
 }
 
 export interface DaemonEnd {
@@ -35,31 +39,74 @@ const GRACE_MS = 8000;
 /** The head of the manifests is asked for with each poll, the one of the status branch, which only we write, with each so many. */
 const STATUS_POLL_EVERY = 6;
 
-/** Runs until it is told to stop, or with `once` until there is nothing left to do. One pass after another, never two at a time. */
+/** After a webhook the branch is asked for once more when it did not move: some servers tell of a push before they show it. */
+const SECOND_LOOK_MS = 1000;
+/** However many webhooks come. */
+const LOOKS_APART_MS = 200;
+
+/**
+ * Runs until it is told to stop, or with `once` until there is nothing left to do. One pass after another, never two at a time. Throws a
+ * ServerListenError before anything is done when the HTTP server cannot listen.
+ */
 export async function runDaemon(options: DaemonOptions): Promise<DaemonEnd> {
+  const polls = new Wake();
+  const server = await openServer(options, polls);
+  try {
+    return await runBesideServer(options, polls, server);
+  } finally {
+    await server?.close();
+  }
+}
+
+/** What it needs is loaded only when it is wanted: that is a tenth of the daemon's memory. */
+async function openServer(options: DaemonOptions, polls: Wake): Promise<Server | undefined> {
+  const { config, clock, log, once } = options;
+  if (config.server === undefined || once !== undefined) return undefined;
+  const { startServer } = await import("../server/server.ts");
+  const server = await startServer({
+    config: { ...config, server: config.server },
+    clock,
+    log,
+    // Open requests are found by their refs, so that both are one question to Git.
+    onWebhook: () => polls.wake(),
+  });
+  options.onListening?.(server.url);
+  return server;
+}
+
+async function runBesideServer(options: DaemonOptions, polls: Wake, server: Server | undefined): Promise<DaemonEnd> {
   const wake = new Wake();
   const { clock, log, redactor = new Redactor() } = options;
-  const assembly = assemble(options.config, { clock, log, wake: () => wake.wake(), redactor, observer: UNOBSERVED });
+  const observer = server?.observer ?? UNOBSERVED;
+  const assembly = assemble(options.config, { clock, log, wake: () => wake.wake(), redactor, observer });
   const abort = new AbortController();
   const leave = (): void => {
+    server?.leaves();
     wake.wake();
     setTimeout(() => abort.abort(), GRACE_MS).unref();
   };
   options.stop.addEventListener("abort", leave, { once: true });
   const polling = new AbortController();
-  const polls = pollRepository(assembly, wake, AbortSignal.any([polling.signal, options.stop]), options);
+  const polled = pollRepository(assembly, { wake, polls }, AbortSignal.any([polling.signal, options.stop]), options);
   try {
-    return await passUntilTheEnd(assembly, wake, options, abort.signal);
+    return await passUntilTheEnd({ assembly, wake, server }, options, abort.signal);
   } finally {
     polling.abort();
     abort.abort();
     options.stop.removeEventListener("abort", leave);
-    await polls;
+    await polled;
     await assembly.close();
   }
 }
 
-async function passUntilTheEnd(assembly: Assembly, wake: Wake, options: DaemonOptions, signal: AbortSignal): Promise<DaemonEnd> {
+interface Running {
+  readonly assembly: Assembly;
+  readonly wake: Wake;
+  readonly server: Server | undefined;
+}
+
+async function passUntilTheEnd(running: Running, options: DaemonOptions, signal: AbortSignal): Promise<DaemonEnd> {
+  const { assembly, wake } = running;
   const { clock, log, stop, once } = options;
   const pollIntervalMs = Math.min(...assembly.deps.clusters.map(({ config }) => config.pollIntervalMs));
   const deadlineMs = once === undefined ? Number.POSITIVE_INFINITY : clock.now() + once.timeoutMs;
@@ -67,7 +114,7 @@ async function passUntilTheEnd(assembly: Assembly, wake: Wake, options: DaemonOp
   let lastPass: Pass | undefined;
   let blindSinceMs: number | undefined;
   while (!stop.aborted) {
-    const pass = await tryPass(assembly, memory, log, signal);
+    const pass = await tryPass(running, memory, log, signal);
     if (pass !== undefined) {
       lastPass = pass;
       memory = pass.memory;
@@ -90,30 +137,45 @@ async function passUntilTheEnd(assembly: Assembly, wake: Wake, options: DaemonOp
 }
 
 /** Whatever goes wrong in a pass, the next one looks again; only being told to leave ends them. */
-async function tryPass(assembly: Assembly, memory: PassMemory, log: Log, signal: AbortSignal): Promise<Pass | undefined> {
+async function tryPass(
+  { assembly, server }: Running,
+  memory: PassMemory,
+  log: Log,
+  signal: AbortSignal,
+): Promise<Pass | undefined> {
+  server?.passBegins();
   try {
-    return await reconcileOnce(assembly.deps, memory, signal);
+    const pass = await reconcileOnce(assembly.deps, memory, signal);
+    server?.passEnded(pass);
+    return pass;
   } catch (error) {
+    server?.passEnded(undefined, oneLine(messageOf(error), 300));
     if (!signal.aborted) log.error({ err: error, because: messageOf(error) }, "pass failed; the next one looks again");
     return undefined;
   }
 }
 
-/** Asks where the branches stand, with jitter so that many daemons do not come at once. */
+/**
+ * Asks where the branches stand, with jitter so that many daemons do not come at once, and as soon as `polls` is woken. A wake during a
+ * question is one to ask again: its answer may be older than what woke.
+ */
 async function pollRepository(
-  assembly: Assembly,
-  wake: Wake,
+  { deps: { reader } }: Assembly,
+  { wake, polls }: { readonly wake: Wake; readonly polls: Wake },
   signal: AbortSignal,
   { config, clock }: DaemonOptions,
 ): Promise<void> {
-  const timer = new Wake();
-  for (let polls = 1; !signal.aborted; polls += 1) {
-    await timer.wait(config.repository.pollIntervalMs * (0.9 + 0.2 * clock.random()), signal);
+  let secondLook = false;
+  for (let count = 1; !signal.aborted; count += 1) {
+    const usualMs = config.repository.pollIntervalMs * (0.9 + 0.2 * clock.random());
+    const woken = await polls.wait(secondLook ? Math.min(SECOND_LOOK_MS, usualMs) : usualMs, signal);
     if (signal.aborted) return;
-    const { reader } = assembly.deps;
     try {
-      if (await reader.poll(signal)) wake.wake();
-      if (polls % STATUS_POLL_EVERY === 0 && (await reader.pollStatus(signal))) wake.wake();
+      const moved = await reader.poll(signal);
+      if (moved) wake.wake();
+      secondLook = woken && !moved;
+      if (count % STATUS_POLL_EVERY === 0 && (await reader.pollStatus(signal))) wake.wake();
+      if (woken) await new Wake().wait(LOOKS_APART_MS, signal);
     } catch (error) {
       if (!signal.aborted) throw error; // poll itself turns every failure but an abort into a state
     }

@@ -8,12 +8,9 @@ export class Wake {
     this.#resolve?.();
   }
 
-  /** Ends at the next wake, after `delayMs`, or when the signal is aborted, whatever comes first. */
-  async wait(delayMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#pending || signal.aborted) {
-      this.#pending = false;
-      return;
-    }
+  /** Ends at the next wake, after `delayMs`, or when the signal is aborted, whatever comes first. True when somebody woke it. */
+  async wait(delayMs: number, signal: AbortSignal): Promise<boolean> {
+    if (this.#pending || signal.aborted) return this.#takePending();
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#resolve = resolve;
     const timer = setTimeout(resolve, delayMs);
@@ -23,6 +20,12 @@ export class Wake {
     clearTimeout(timer);
     signal.removeEventListener("abort", abort);
     this.#resolve = undefined;
+    return this.#takePending();
+  }
+
+  #takePending(): boolean {
+    const pending = this.#pending;
     this.#pending = false;
+    return pending;
   }
 }

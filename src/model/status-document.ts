@@ -34,6 +34,11 @@ export function statusPath(id: ResourceId): string {
 
 /** The accepted manifest with its status, as YAML. Equal records give equal text, so that what did not change is not written. */
 export function formatStatusDocument(record: ResourceRecord): string {
+  return HEADER + stringify(buildStatusDocument(record), YAML_STYLE);
+}
+
+/** The same as a plain value, in the shape that `statusSchema` describes. */
+export function buildStatusDocument(record: ResourceRecord): unknown {
   const { id, labels, annotations } = record;
   const document = {
     apiVersion: API_VERSION,
@@ -43,7 +48,7 @@ export function formatStatusDocument(record: ResourceRecord): string {
     spec: specFields(record),
     status: record.status,
   };
-  return HEADER + stringify(pickKnown(SCHEMAS.get(record.kind)!, document), YAML_STYLE);
+  return pickKnown(SCHEMAS.get(record.kind)!, document);
 }
 
 export type ParsedStatusDocument = { readonly record: ResourceRecord } | { readonly problem: Problem };

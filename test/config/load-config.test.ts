@@ -99,6 +99,7 @@ describe("a loaded configuration", () => {
         maven: { repositories: [] },
       },
       secrets: {},
+      server: { host: "127.0.0.1", port: 8080 },
       proxy: {},
       log: { level: "info" },
     });
@@ -201,9 +202,9 @@ artifacts:
   });
 
   it("says what it accepts but does not act on", async () => {
-    const loaded = await load(`${MINIMAL}server: {port: 80}`);
+    const loaded = await load(`${MINIMAL}previews: {plans: true}`);
     expect(loaded.kind === "loaded" && loaded.notices.map(({ message }) => message)).toEqual([
-      "server.port is accepted but not yet acted on: the daemon listens on no port",
+      "previews.plans is accepted but not yet acted on: pull requests are not looked at",
     ]);
   });
 });

@@ -85,7 +85,7 @@ describe("a valid configuration", () => {
         cacheSize: "5GB",
       },
       previews: { plans: true, runs: false, branches: [] },
-      server: { host: "127.0.0.1", port: 8080 },
+      server: { enabled: true, host: "127.0.0.1", port: 8080 },
       log: { level: "info" },
     });
   });
@@ -114,7 +114,7 @@ log: {level: debug}
       aConfig({
         repository: "credentials: {username: u, passwordFile: token}, tls: {caFile: ca.pem}",
         cluster: "headers: {X-Key: {valueEnv: API_KEY}}",
-        more: "server: {tokensFile: not-read-by-this-version}",
+        more: "server: {tokensFile: tokens}",
       }),
     );
     expect(
@@ -122,6 +122,7 @@ log: {level: debug}
     ).toEqual([
       ["file", "token", 2, "repository/credentials/passwordFile"],
       ["file", "ca.pem", 2, "repository/tls/caFile"],
+      ["file", "tokens", 4, "server/tokensFile"],
       ["variable", "API_KEY", 3, "zones/eu/clusters/a/headers/X-Key/valueEnv"],
     ]);
   });
@@ -134,13 +135,11 @@ describe("options that are not yet acted on", () => {
         more: `
 status: {target: inline}
 policy: {runtimeUpdates: automatic, onDelete: cancel, deletions: {max: 1}}
-previews: {plans: true, runs: false, branches: []}
-server: {port: 0}`,
+previews: {plans: true, runs: false, branches: []}`,
       }),
     );
     expect(result.kind === "valid" && result.notices.map(formatProblem)).toEqual([
       "penstock.yaml:7:12 previews.plans is accepted but not yet acted on: pull requests are not looked at",
-      "penstock.yaml:8:10 server.port is accepted but not yet acted on: the daemon listens on no port",
     ]);
   });
 

@@ -5,7 +5,7 @@ import { Wake } from "../../src/daemon/wake.ts";
 const HOUR_MS = 3_600_000;
 
 /** Whether the wait is over by now. */
-async function isOver(wait: Promise<void>): Promise<boolean> {
+async function isOver(wait: Promise<unknown>): Promise<boolean> {
   let over = false;
   void wait.then(() => (over = true));
   await vi.advanceTimersByTimeAsync(0);

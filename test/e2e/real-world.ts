@@ -90,6 +90,7 @@ function buildConfig(git: GitServer, clusters: Readonly<Record<string, RealFlink
         ),
       },
     },
+    server: { enabled: false },
     artifacts: { cacheDir: join(folder, "cache"), maven: { repositories: [{ url: maven.href }] } },
   };
 }

@@ -19,6 +19,8 @@ export interface RunningDaemon {
   untilApplied(commit: string): Promise<DonePass>;
   /** When nothing more happens unless something changes outside. */
   untilAtRest(): Promise<DonePass>;
+  /** Where its HTTP server listens; never, when it has none. */
+  readonly listening: Promise<URL>;
   /** So many further passes. */
   passes(count: number): Promise<void>;
   /** Everything logged so far, as JSON lines. */
@@ -58,7 +60,8 @@ export function startDaemon(config: Config, clock: Clock): RunningDaemon {
       waiter.resolve(pass);
     }
   };
-  const end = runDaemon({ config, clock, log, stop: stop.signal, onPass });
+  const listening = Promise.withResolvers<URL>();
+  const end = runDaemon({ config, clock, log, stop: stop.signal, onPass, onListening: listening.resolve });
   void end.finally(() => {
     for (const { what, reject } of waiting) reject(explain(what, "the daemon ended"));
   });
@@ -81,6 +84,7 @@ export function startDaemon(config: Config, clock: Clock): RunningDaemon {
     untilApplied: async (commit) => until(`${commit} is applied`, (pass) => pass.snapshot.commit === commit && isOnBranch(pass)),
     untilAtRest: async () =>
       until("it is at rest", (pass) => isAtRest(pass, { busy: false, blindSinceMs: undefined, now: clock.now() })),
+    listening: listening.promise,
     async passes(count) {
       for (let seen = 0; seen < count; seen += 1) await untilPass("another pass", () => true);
     },

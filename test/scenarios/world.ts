@@ -199,6 +199,7 @@ function buildConfig(
     repository: { url: git.urlOf("jobs"), pollInterval: "200ms", timeout: "5s", ...repository },
     zones: { local: { clusters: Object.fromEntries(addresses) as unknown, ...zone } },
     artifacts: { cacheDir: join(folder, "cache") },
+    server: { enabled: false }, // its port is a default, and there are many worlds
     ...config,
   };
 }
