@@ -38,6 +38,7 @@ async function everything(): Promise<Record<string, string>> {
   return {
     git: `if [ "$1" = --exec-path ]; then echo ${folder}/git-core; else echo git version 2.39.5; fi`,
     openssl: "echo 'OpenSSL 3.0.17 1 Jul 2025 (Library: OpenSSL 3.0.17 1 Jul 2025)'",
+    promtool: "echo 'promtool, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+b5)' >&2",
     java: `echo 'openjdk version "17.0.15" 2025-04-15' >&2`,
     javac: "echo javac 17.0.15",
     mvn: "printf '\\033[1mApache Maven 3.8.7\\033[m\\nMaven home: /usr/share/maven\\n'",
@@ -52,6 +53,7 @@ describe("preflight", () => {
       "found    git 2.28 or newer: 2.39.5",
       `found    git http-backend: ${folder}/git-core/git-http-backend`,
       "found    openssl: 3.0.17",
+      "found    promtool (Prometheus): 2.42.0",
       "found    java 17 or newer: 17.0.15",
       "found    javac 17 or newer: 17.0.15",
       "found    mvn (Maven): 3.8.7",
@@ -66,6 +68,7 @@ describe("preflight", () => {
       "MISSING  git 2.28 or newer: not in the PATH. To install: apt-get install git",
       "MISSING  git http-backend: not in the PATH. To install: apt-get install git (a full one)",
       "MISSING  openssl: not in the PATH. To install: apt-get install openssl",
+      "MISSING  promtool (Prometheus): not in the PATH. To install: apt-get install --no-install-recommends prometheus",
       "MISSING  java 17 or newer: not in the PATH. To install: apt-get install openjdk-17-jdk-headless",
       "MISSING  javac 17 or newer: not in the PATH. To install: apt-get install openjdk-17-jdk-headless",
       "MISSING  mvn (Maven): not in the PATH. To install: apt-get install maven",
@@ -73,10 +76,11 @@ describe("preflight", () => {
   });
 
   it("does not ask for Java and Maven when only the fast tests are to run", async () => {
-    const { git, openssl } = await everything();
-    const { status, lines } = await preflightWith({ git: git!, openssl: openssl! }, "--only", "fast");
+    const { git, openssl, promtool } = await everything();
+    const commands = { git: git!, openssl: openssl!, promtool: promtool! };
+    const { status, lines } = await preflightWith(commands, "--only", "fast");
     expect(status).toBe(0);
-    expect(lines).toHaveLength(4);
+    expect(lines).toHaveLength(5);
   });
 
   it.each([

@@ -36,6 +36,12 @@ const TOOLS: readonly Tool[] = [
   { name: "git http-backend", scope: "fast", install: "apt-get install git (a full one)", find: findHttpBackend },
   { name: "openssl", scope: "fast", install: "apt-get install openssl", find: () => findCommand("openssl", ["version"]) },
   {
+    name: "promtool (Prometheus)",
+    scope: "fast",
+    install: "apt-get install --no-install-recommends prometheus",
+    find: () => findCommand("promtool", ["--version"]),
+  },
+  {
     name: "java 17 or newer",
     scope: "all",
     install: "apt-get install openjdk-17-jdk-headless",

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { isPenstockError } from "../common/errors.ts";
 import { createLog, type Log } from "../common/log.ts";
 import { parseDurationMs } from "../common/units.ts";
 import type { Config } from "../config/config.ts";
@@ -32,9 +33,9 @@ export async function run(io: Io, options: RunOptions): Promise<ExitStatus> {
   const common = { clock: io.clock, stop: io.stop };
   if (!options.once) {
     const load = async (signal: AbortSignal) => loadConfig(resolve(io.folder, options.config), io.environment, signal);
-    await runReloading({ ...common, first, load, createLog: logOf });
+    const listened = await explainPort(io, runReloading({ ...common, first, load, createLog: logOf }));
     log.info("penstock ends");
-    return 0;
+    return listened ? 0 : 2;
   }
   const end = await runDaemon({ ...common, config, log, once: { timeoutMs } });
   log.info("penstock ends");
@@ -47,4 +48,16 @@ export async function run(io: Io, options: RunOptions): Promise<ExitStatus> {
       : paint(io, io.stdout, "red", `${sum}; ${end.trouble.length} to look after`),
   );
   return end.trouble.length === 0 ? 0 : 1;
+}
+
+/** False after it was said why the daemon cannot listen: that is a matter of the configuration, and no fault of ours. */
+async function explainPort(io: Io, daemon: Promise<unknown>): Promise<boolean> {
+  try {
+    await daemon;
+    return true;
+  } catch (error) {
+    if (!isPenstockError(error) || error.code !== "server-cannot-listen") throw error;
+    printLine(io.stderr, paint(io, io.stderr, "red", error.message));
+    return false;
+  }
 }
