@@ -61,7 +61,7 @@ async function main(): Promise<number> {
     say(HELP);
     return 0;
   }
-  if (!(await preflight(values["flink-url"] === undefined ? "all" : "fast", say))) return 1;
+  if (!(await preflight(values["flink-url"] === undefined ? "all" : "fast", say, "programs"))) return 1;
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort(new Error(name)));
   const cleanup = buildCleanup();
@@ -154,6 +154,7 @@ function buildConfig(git: GitServer, cluster: Cluster, folder: string): unknown 
     instance: "demo",
     repository: { url: git.urlOf("jobs"), branch: "main", pollInterval: "1s" },
     zones: { "shared-aws-eu-west-1": { clusters: { demo: { url: cluster.url } } } },
+    server: { port: 0 },
     artifacts: {
       cacheDir: join(folder, "cache"),
       ...(cluster.mavenUrl === undefined ? {} : { maven: { repositories: [{ url: cluster.mavenUrl }] } }),

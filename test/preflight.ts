@@ -16,6 +16,8 @@ interface Tool {
   readonly name: string;
   readonly scope: Scope;
   readonly install: string;
+  /** The demo and the bench go without it. */
+  readonly onlyForTests?: true;
   find(): Promise<Finding>;
 }
 
@@ -39,6 +41,7 @@ const TOOLS: readonly Tool[] = [
     name: "promtool (Prometheus)",
     scope: "fast",
     install: "apt-get install --no-install-recommends prometheus",
+    onlyForTests: true,
     find: () => findCommand("promtool", ["--version"]),
   },
   {
@@ -57,8 +60,13 @@ const TOOLS: readonly Tool[] = [
 ];
 
 /** Prints a line for each tool, then a list of the missing ones with the way to each. True when nothing is missing. */
-export async function preflight(scope: Scope, print: (line: string) => void): Promise<boolean> {
-  const wanted = TOOLS.filter((tool) => scope === "all" || tool.scope === "fast");
+export async function preflight(
+  scope: Scope,
+  print: (line: string) => void,
+  purpose: "tests" | "programs" = "tests",
+): Promise<boolean> {
+  const isWanted = (tool: Tool): boolean => purpose === "tests" || tool.onlyForTests !== true;
+  const wanted = TOOLS.filter((tool) => (scope === "all" || tool.scope === "fast") && isWanted(tool));
   const findings = await Promise.all(wanted.map(async (tool) => ({ tool, finding: await tool.find() })));
   const missing: string[] = [];
   for (const { tool, finding } of findings) {

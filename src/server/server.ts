@@ -45,7 +45,7 @@ export class ServerListenError extends Error {
   readonly retry: Retry = "after-input-changes";
 }
 
-const CLOSE_PATIENCE_MS = 2000;
+const CLOSE_PATIENCE_MS = 1000;
 /** What a pass does beside waiting for Git. */
 const PASS_MS = 60_000;
 /** Git gives an operation up after ten times its longest silence. */

@@ -15,6 +15,8 @@ import { FlinkScript } from "./flink-script.ts";
 export interface BenchOptions {
   readonly flinkVersion: string;
   readonly nodeOptions: readonly string[];
+  /** Of every daemon. */
+  readonly environment: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
   /** More of Flink's own configuration. */
@@ -36,6 +38,8 @@ export interface BenchWorld {
   close(): Promise<void>;
 }
 
+export const WEBHOOK_SECRET = "whsec-of-the-bench";
+const WEBHOOK_SECRET_FILE = "webhook-secret";
 const ZONE = "bench";
 const STATUS_BRANCH = "penstock/status";
 const PATIENCE_MS = 180_000;
@@ -63,6 +67,7 @@ export async function createBenchWorld(slots: number, options: BenchOptions): Pr
     await runGit(folder, ["clone", "--quiet", git.urlOf("jobs"), clone]);
     await runGit(clone, ["config", "gc.auto", "0"]);
     const configFile = join(folder, "penstock.yaml");
+    await writeFile(join(folder, WEBHOOK_SECRET_FILE), WEBHOOK_SECRET);
     await writeFile(configFile, JSON.stringify(buildConfig(git, flink, folder)));
     signal.throwIfAborted();
     return {
@@ -71,7 +76,7 @@ export async function createBenchWorld(slots: number, options: BenchOptions): Pr
       script: new FlinkScript(flink.url, signal),
       push: async (files) => push(clone, files, signal),
       startDaemon(environment = {}) {
-        const daemon = startDaemonUnderTest(configFile, environment, nodeOptions);
+        const daemon = startDaemonUnderTest(configFile, { ...options.environment, ...environment }, nodeOptions);
         cleanups.push(async () => daemon.stop());
         return daemon;
       },
@@ -133,6 +138,7 @@ function buildConfig(git: GitServer, flink: RealFlink, folder: string): unknown 
     repository: { url: git.urlOf("jobs"), pollInterval: "1s" },
     zones: { [ZONE]: { clusters: { only: { url: flink.url.href } } } },
     artifacts: { cacheDir: join(folder, "cache") },
+    server: { port: 0, webhookSecretFile: WEBHOOK_SECRET_FILE },
   };
 }
 

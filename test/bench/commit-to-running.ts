@@ -5,6 +5,7 @@ import { preflight } from "../preflight.ts";
 import type { BenchOptions } from "./bench-world.ts";
 import { measureIdle } from "./measure-idle.ts";
 import { measurePairs } from "./measure-pairs.ts";
+import { measureWebhooks } from "./measure-webhooks.ts";
 import { measureTwenty } from "./measure-twenty.ts";
 import { formatMarkdown, formatText, type Results } from "./report.ts";
 
@@ -17,8 +18,10 @@ const HELP = `npm run bench -- [options]
 
   --pairs N            pairs of one new job each (30)
   --rounds N           rounds of twenty new jobs (3)
+  --webhooks N         webhooks, each for one new job (30)
   --idle-seconds N     how long to look at an idle daemon, twice (60)
-  --only A,B           of pairs, twenty and idle; all by default
+  --only A,B           of pairs, twenty, webhooks and idle; all by default
+  --without-server     daemons without their HTTP server, and so without webhooks
   --flink-version V    1.16.3 (the default), 1.20.5 or 2.3.0
   --output FORM        text (the default), json or markdown, on the standard output; progress goes to the error output
   --node-option O      for the daemon's node, as often as needed: --cpu-prof, --cpu-prof-dir=…
@@ -32,7 +35,7 @@ const FORMATS = {
   markdown: formatMarkdown,
   json: (results: Results) => JSON.stringify(results, undefined, 2),
 };
-const SECTIONS = ["pairs", "twenty", "idle"] as const;
+const SECTIONS = ["pairs", "twenty", "webhooks", "idle"] as const;
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
@@ -41,7 +44,9 @@ async function main(): Promise<number> {
     options: {
       pairs: { type: "string", default: "30" },
       rounds: { type: "string", default: "3" },
+      webhooks: { type: "string", default: "30" },
       "idle-seconds": { type: "string", default: "60" },
+      "without-server": { type: "boolean", default: false },
       only: { type: "string", default: SECTIONS.join(",") },
       "flink-version": { type: "string", default: "1.16.3" },
       output: { type: "string", default: "text" },
@@ -55,18 +60,25 @@ async function main(): Promise<number> {
   }
   const format = Object.entries(FORMATS).find(([name]) => name === values.output)?.[1];
   const only = values.only.split(",");
-  const counts = [values.pairs, values.rounds, values["idle-seconds"]].map(Number);
+  const counts = [values.pairs, values.rounds, values["idle-seconds"], values.webhooks].map(Number);
   const isWrong = counts.some((count) => !Number.isInteger(count) || count < 1) || only.some((name) => !isSection(name));
   if (format === undefined || isWrong) {
     process.stderr.write(HELP);
     return 2;
   }
-  if (!(await preflight("all", say))) return 1;
+  if (!(await preflight("all", say, "programs"))) return 1;
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
-  const options = { flinkVersion: values["flink-version"], nodeOptions: values["node-option"], signal: stop.signal, say };
+  const environment: Readonly<Record<string, string>> = values["without-server"] ? { PENSTOCK__SERVER__ENABLED: "false" } : {};
+  const options = {
+    flinkVersion: values["flink-version"],
+    nodeOptions: values["node-option"],
+    environment,
+    signal: stop.signal,
+    say,
+  };
   try {
-    const results = await measure(options, new Set(only), counts as [number, number, number]);
+    const results = await measure(options, new Set(only), counts as [number, number, number, number]);
     process.stdout.write(`${format(results)}\n`);
     return 0;
   } catch (error) {
@@ -79,13 +91,17 @@ async function main(): Promise<number> {
 async function measure(
   options: BenchOptions,
   only: ReadonlySet<string>,
-  [pairs, rounds, idleSeconds]: readonly [number, number, number],
+  [pairs, rounds, idleSeconds, webhooks]: readonly [number, number, number, number],
 ): Promise<Results> {
   const startedAt = new Date().toISOString();
   const before = loadavg()[0]!; // always three numbers
   return {
     pairs: only.has("pairs") ? await measurePairs(pairs, options) : [],
     twenty: only.has("twenty") ? await measureTwenty(rounds, options) : [],
+    webhooks:
+      only.has("webhooks") && options.environment["PENSTOCK__SERVER__ENABLED"] === undefined
+        ? await measureWebhooks(webhooks, options)
+        : [],
     idle: only.has("idle") ? await measureIdle(idleSeconds, options) : [],
     startedAt,
     command: ["npm run bench", ...(process.argv.length > 2 ? ["--"] : []), ...process.argv.slice(2)].join(" "),

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import packageJson from "../../package.json" with { type: "json" };
+import type { SentRequest } from "./count-requests.ts";
 import { readUsage, type Usage } from "./process-usage.ts";
 
 /** A line of the daemon's log. */
@@ -24,6 +25,8 @@ export interface DaemonUnderTest {
   complaints(): readonly string[];
   /** HTTP requests since its start, by origin. */
   countRequests(): Promise<Readonly<Record<string, number>>>;
+  /** The newest of them, oldest first. */
+  newestRequests(): Promise<readonly SentRequest[]>;
   usage(): Promise<Usage>;
   /** SIGTERM, and after a while SIGKILL. Ends when the process is gone. */
   stop(): Promise<void>;
@@ -58,6 +61,13 @@ export function startDaemonUnderTest(
     const last = lines.slice(-10).map(({ text }) => text);
     throw new Error(`the daemon ended by itself; its last lines:\n${last.join("\n")}`);
   };
+  const ask = async (question: string): Promise<unknown> => {
+    throwIfEnded();
+    const answer = once(child, "message");
+    child.send(question);
+    const [found] = (await answer) as [unknown];
+    return found;
+  };
   return {
     pid,
     find(test) {
@@ -65,13 +75,8 @@ export function startDaemonUnderTest(
       return lines.findLast(test);
     },
     complaints: () => lines.filter(({ level }) => level >= 40).map(({ text }) => text),
-    async countRequests() {
-      throwIfEnded();
-      const answer = once(child, "message");
-      child.send("count");
-      const [counts] = (await answer) as [Readonly<Record<string, number>>];
-      return counts;
-    },
+    countRequests: async () => ask("count") as Promise<Readonly<Record<string, number>>>,
+    newestRequests: async () => ask("newest") as Promise<readonly SentRequest[]>,
     usage: async () => readUsage(pid),
     async stop() {
       child.kill("SIGTERM");

@@ -1,4 +1,6 @@
 import { execFileSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { giteaPush, githubPush } from "../support/deliveries.ts";
 import { aJob, anArtifact, aRunningJob } from "./manifests.ts";
@@ -46,6 +48,15 @@ describe.concurrent("/metrics", () => {
     await served.daemon.untilJob("orders", isRunning);
     expect(checkWithPromtool((await scrape(served)).text)).toBe("");
     expect(() => checkWithPromtool("penstock_things_count 1\n")).toThrow(); // so that silence means something
+  });
+
+  it("has every metric that the README lists, and no other", async () => {
+    await using served = await createServedWorld();
+    const { text } = await scrape(served);
+    const exposed = [...text.matchAll(/^# TYPE (penstock_\w+) /gm)].map((match) => match[1]!);
+    const readme = await readFile(join(import.meta.dirname, "../../README.md"), "utf8");
+    const listed = [...readme.matchAll(/`(penstock_\w+)`/g)].map((match) => match[1]!);
+    expect(listed.toSorted()).toEqual(exposed.toSorted());
   });
 
   it("counts a commit's way to its first checkpoint, and what it took", async () => {

@@ -11,7 +11,7 @@ function decide({ path, headers, body }: TestDelivery, url = "https://git.exampl
   const forge = path.replace("webhook/", "") as Forge;
   return decideWebhook(
     { forge, headers, body: Buffer.from(body) },
-    { repository, status: { branch: "penstock/status", author: AUTHOR } },
+    { repository, status: { branch: "penstock/status", target: "branch", author: AUTHOR } },
   );
 }
 
