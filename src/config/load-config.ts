@@ -32,6 +32,8 @@ export type LoadedConfig =
     };
 
 const LIMITS = { maxBytes: 1024 ** 2, timeoutMs: 10_000 };
+/** The server reads these itself whenever they were changed: nothing has to begin anew for them. */
+const READ_AGAIN: ReadonlySet<string> = new Set(["server.tokensFile", "server.webhookSecretFile"]);
 
 /**
  * Reads the configuration, the secrets and certificates that it names, and the variables that override it. Paths in it are relative to
@@ -62,7 +64,9 @@ export async function loadConfig(path: string, environment: Environment, signal?
     kind: "loaded",
     config: buildConfig(validated.settings, read.contents, surroundings),
     notices: validated.notices,
-    fingerprint: sha256Hex(JSON.stringify([validated.settings, [...read.contents]])),
+    fingerprint: sha256Hex(
+      JSON.stringify([validated.settings, [...read.contents].filter(([option]) => !READ_AGAIN.has(option))]),
+    ),
     files,
   };
 }

@@ -1,3 +1,4 @@
+import { isPenstockError } from "../common/errors.ts";
 import { Redactor } from "../common/redactor.ts";
 import { formatProblem } from "../common/problem.ts";
 import type { Log } from "../common/log.ts";
@@ -25,26 +26,48 @@ const LOOK_MS = 60_000;
 export async function runReloading(options: ReloadOptions): Promise<DaemonEnd> {
   let current = options.first;
   const redactor = new Redactor(); // knows what was read under any of the configurations
+  let before: Loaded | undefined;
+  /** The fingerprint of one whose port is taken. */
+  let refused: string | undefined;
   for (;;) {
     const log = options.createLog(current);
     const over = new AbortController();
     const stop = AbortSignal.any([options.stop, over.signal]);
-    const change = untilChanged(current, log, stop, options.load).finally(() => over.abort());
-    const end = await runDaemon({ ...options, config: current.config, log, stop, redactor }).finally(() => over.abort());
+    const change = untilChanged(current, refused, { log, stop, load: options.load }).finally(() => over.abort());
+    const daemon = { ...options, config: current.config, log, stop, redactor };
+    const outcome = await runUntilOver(daemon, before).finally(() => over.abort());
     const next = await change;
-    if (next === undefined || options.stop.aborted) return end;
-    current = next;
+    if (outcome.kind === "refused") {
+      [current, refused] = [outcome.instead, current.fingerprint];
+      continue;
+    }
+    if (next === undefined || options.stop.aborted) return outcome.end;
+    [before, current, refused] = [current, next, undefined];
     for (const notice of current.notices) log.warn({ because: formatProblem(notice) }, "an option is not acted on");
     log.info("the configuration has changed, and the new one is in force");
+  }
+}
+
+type Outcome =
+  | { readonly kind: "ended"; readonly end: DaemonEnd }
+  /** A changed configuration asks for a port that is taken: nothing was done, and the one before is to be gone on with. */
+  | { readonly kind: "refused"; readonly instead: Loaded };
+
+async function runUntilOver(options: DaemonOptions, before: Loaded | undefined): Promise<Outcome> {
+  try {
+    return { kind: "ended", end: await runDaemon(options) };
+  } catch (error) {
+    if (before === undefined || !isPenstockError(error) || error.code !== "server-cannot-listen") throw error;
+    options.log.error({ because: error.message }, "the changed configuration cannot be used; the old one stays in force");
+    return { kind: "refused", instead: before };
   }
 }
 
 /** The next valid configuration that is another one; undefined when it is stopped before there is one. */
 async function untilChanged(
   current: Loaded,
-  log: Log,
-  stop: AbortSignal,
-  load: ReloadOptions["load"],
+  refused: string | undefined,
+  { log, stop, load }: Pick<DaemonOptions, "log" | "stop"> & Pick<ReloadOptions, "load">,
 ): Promise<Loaded | undefined> {
   const wake = new Wake();
   const files = new FileWatch(() => wake.wake(), log);
@@ -54,7 +77,8 @@ async function untilChanged(
     while (!stop.aborted) {
       await files.follow(loaded.files);
       loaded = await load(stop); // after they are watched: a change before that would go unseen
-      if (loaded.kind === "loaded" && loaded.fingerprint !== current.fingerprint) return loaded;
+      const isKnown = loaded.kind === "loaded" && [current.fingerprint, refused].includes(loaded.fingerprint);
+      if (loaded.kind === "loaded" && !isKnown) return loaded;
       reported = report(loaded, reported, log);
       await wake.wait(LOOK_MS, stop);
     }

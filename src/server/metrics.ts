@@ -111,7 +111,7 @@ export class Metrics implements Observer {
     // A counter that is not there yet cannot be told from one that was forgotten.
     for (const forge of FORGES) for (const outcome of WEBHOOK_OUTCOMES) this.#webhooks.inc({ forge, outcome }, 0);
     addStateMetrics(this.#registry, watch);
-    addProcessMetrics(this.#registry, watch.startedAtMs);
+    addProcessMetrics(this.#registry, clock);
   }
 
   get contentType(): string {

@@ -1,11 +1,13 @@
 import process from "node:process";
 import { Counter, Gauge, type Registry } from "prom-client";
+import type { Clock } from "../common/clock.ts";
 
 /**
  * The figures of the process that every program of Prometheus has, under their usual names. Only those that cost nothing while nobody
  * asks: prom-client's own set watches the event loop a hundred times a second.
  */
-export function addProcessMetrics(registry: Registry, startedAtMs: number): void {
+export function addProcessMetrics(registry: Registry, clock: Clock): void {
+  const startedAtSeconds = clock.now() / 1000 - process.uptime(); // the daemon may have begun anew since
   const cpu = new Counter({
     name: "process_cpu_seconds_total",
     help: "Time that the process has spent on processors, in user and system mode.",
@@ -30,5 +32,5 @@ export function addProcessMetrics(registry: Registry, startedAtMs: number): void
     () => process.memoryUsage().heapUsed,
   );
   add("nodejs_external_memory_bytes", "Buffers and other memory beside the heap.", () => process.memoryUsage().external);
-  add("process_start_time_seconds", "When the process began, in seconds since 1970.", () => startedAtMs / 1000);
+  add("process_start_time_seconds", "When the process began, in seconds since 1970.", () => startedAtSeconds);
 }

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { mkdir, mkdtemp, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -61,6 +63,24 @@ describe.concurrent("a change of the configuration's file", () => {
     const { stderr } = await daemon.stop();
     expect(stderr.split(INVALID)).toHaveLength(2);
     expect(stderr).not.toContain(IN_FORCE);
+  });
+
+  it("to a port that is taken is refused, and the old one stays in force until there is a better one", async () => {
+    await using world = await createWorld({ config: { server: { port: 0 } } });
+    const daemon = await runningOrders(world);
+    const other = createServer().listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    await writeFile(world.configFile, await settingsOf(world, { server: { port } }));
+    await daemon.until("the changed configuration cannot be used; the old one stays in force");
+    await pushRpus(world, 4);
+    await daemon.until("Rescaling → Ready, Running");
+    await writeFile(world.configFile, await settingsOf(world, { server: { port: 0 }, log: { level: "debug" } }));
+    await daemon.until('"level":20');
+    const { stderr } = await daemon.stop();
+    expect(stderr.split("cannot be used; the old one stays in force")).toHaveLength(2);
+    expect(stderr).toContain(`cannot listen on 127.0.0.1 port ${port}`);
+    other.close();
   });
 
   it("may be the swap of a mounted ConfigMap", async () => {

@@ -99,6 +99,24 @@ describe("the server's configuration", () => {
     );
   });
 
+  it("is the same configuration with other tokens and another webhook secret, which the server reads itself", async () => {
+    const block = "server: {tokensFile: tokens, webhookSecretFile: hook, tls: {certFile: cert, keyFile: key}}";
+    const files = { tokens: TOKEN, hook: "one", cert: certificates.server.cert, key: certificates.server.key };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
+    const fingerprint = async () => {
+      const loaded = await load(block);
+      return loaded.kind === "loaded" ? loaded.fingerprint : loaded.problems;
+    };
+    const before = await fingerprint();
+    await writeFile(join(folder, "tokens"), `${TOKEN}-2`);
+    await writeFile(join(folder, "hook"), "another");
+    expect(await fingerprint()).toBe(before);
+    await writeFile(join(folder, "cert"), certificates.client.cert);
+    await writeFile(join(folder, "key"), certificates.client.key);
+    expect(await fingerprint()).toMatch(/^[0-9a-f]{64}$/);
+    expect(await fingerprint()).not.toBe(before);
+  });
+
   it("takes the webhook secret from the environment as well", async () => {
     const server = serverOf(await load("server: {webhookSecretEnv: HOOK}", { HOOK: "from-the-environment" }));
     expect(server?.webhookSecret?.file).toBeUndefined();
