@@ -2,6 +2,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "GET /config",
   "GET /overview",
   "GET /jobmanager/config",
+  "GET /jobmanager/environment",
   "GET /taskmanagers",
   "GET /taskmanagers/:id",
   "GET /jobs/overview",
