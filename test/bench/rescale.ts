@@ -51,7 +51,7 @@ async function main(): Promise<number> {
   if (!(await preflight("all", say))) return 1;
   const stop = new AbortController();
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
-  const options = { flinkVersion: values["flink-version"], nodeOptions: [], signal: stop.signal, say };
+  const options = { flinkVersion: values["flink-version"], nodeOptions: [], environment: {}, signal: stop.signal, say };
   try {
     const before = loadavg()[0]!; // always three numbers
     const measured: Measured[] = [];
