@@ -57,6 +57,16 @@ const TOOLS: readonly Tool[] = [
     find: () => findCommand("javac", ["-version"], [17]),
   },
   { name: "mvn (Maven)", scope: "all", install: "apt-get install maven", find: () => findCommand("mvn", ["--version"]) },
+  ...["buildah", "podman", "crun", "debootstrap"].map((name): Tool => {
+    const find = async (): Promise<Finding> => findCommand(name, ["--version"]);
+    return {
+      name: `${name} (as root: the container is built and run)`,
+      scope: "all",
+      install: `apt-get install ${name}`,
+      onlyForTests: true,
+      find,
+    };
+  }),
 ];
 
 /** Prints a line for each tool, then a list of the missing ones with the way to each. True when nothing is missing. */

@@ -302,7 +302,8 @@ async function killed(running: Running | undefined): Promise<void> {
 }
 
 /** Ports that are free now; all are held until the last one is known, so that they differ. */
-async function freePorts(count: number): Promise<readonly number[]> {
+/** Ports of the loopback interface that nobody listened on a moment ago. */
+export async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, "127.0.0.1");
