@@ -46,9 +46,11 @@ describe.concurrent("a push that a webhook tells of", () => {
 
   it("is found a moment later too, when the server told of it before it showed it", async () => {
     await using served = await aQuietWorld();
+    const asked = (): number => served.world.git.traffic("git-upload-pack").requests;
+    const before = asked();
     expect(await served.deliver(githubPush(WEBHOOK_SECRET))).toEqual(WOKEN);
-    const commit = await served.world.push({ "more.yaml": aJob("more", { artifact: "orders" }) });
-    await served.daemon.untilApplied(commit);
+    while (asked() === before) await served.daemon.passes(1);
+    await served.daemon.untilApplied(await served.world.push({ "more.yaml": aJob("more", { artifact: "orders" }) }));
   });
 
   it("does no harm however often it comes", async () => {
