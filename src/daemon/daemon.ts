@@ -58,7 +58,7 @@ export async function runDaemon(options: DaemonOptions): Promise<DaemonEnd> {
   }
 }
 
-/** What it needs is loaded only when it is wanted: that is a tenth of the daemon's memory. */
+/** What it needs is loaded only when it is wanted: that is a twentieth of the daemon's memory. */
 async function openServer(options: DaemonOptions, polls: Wake): Promise<Server | undefined> {
   const { config, clock, log, once } = options;
   if (config.server === undefined || once !== undefined) return undefined;
