@@ -35,7 +35,7 @@ export interface TidyingInput {
  */
 export function chooseTidying(input: TidyingInput): ReadonlySet<ResourceKey> {
   const { desired, policy, lastSeen, tidied } = input;
-  if (policy.paused || !policy.restorePoints.dispose || whyHeld(desired, input.held) !== undefined) return new Set();
+  if (policy.paused || !policy.restorePoints.dispose || whyDisposalsWait(desired, input.held) !== undefined) return new Set();
   const isWhole = (zone: string): boolean => !lastSeen.some((cluster) => cluster.zone === zone && cluster.kind === "unreachable");
   const due = desired.jobs.filter((job) => job.record !== undefined && isDue(job, job.record, tidied) && isWhole(job.id.zone));
   return new Set(due.slice(0, AT_ONCE).map(({ key }) => key));
@@ -50,7 +50,7 @@ function isDue({ declared }: DesiredJob, { status }: JobRecord, tidied: Readonly
 }
 
 /** One thing that nobody can read may name any restore point. */
-function whyHeld({ jobs, savepoints }: Desired, held: string | undefined): string | undefined {
+export function whyDisposalsWait({ jobs, savepoints }: Desired, held: string | undefined): string | undefined {
   if (held !== undefined) return held;
   const dark = [...jobs, ...savepoints].find(
     ({ declared, recordProblem }) => declared.kind === "broken" || recordProblem !== undefined,

@@ -4,6 +4,7 @@ import { clusterRef, hasEnded, isHealthy } from "../flink/cluster-seen.ts";
 import type { SavepointSpec } from "../model/manifest.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { SavepointOperation, SavepointRecord } from "../model/status.ts";
+import { whyDisposalsWait } from "./decide-disposals.ts";
 import type { SavepointDecision, SavepointWork } from "./decision.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
 import { isOutrun, type FinalRequest } from "./final-savepoints.ts";
@@ -188,19 +189,19 @@ function decideGone(
   const uri = record?.status.uri;
   if (record?.spec.deletionPolicy !== "Delete" || uri === undefined)
     return { ...head(savepoint), kind: "forget", because: "its manifest is gone; its files stay where they are" };
-  const user = context.desired.jobs.find(
-    (job) => isNeeded(uri, placesNeededBy(job, context.observed)) || namesIt(job.declared, savepoint),
-  );
+  const { jobs, savepoints } = context.desired;
+  const waits = whyDisposalsWait(context.desired, undefined);
+  if (waits !== undefined) return leave(savepoint, `its manifest is gone; it is not disposed of yet: ${waits}`);
+  const user = jobs.find((job) => isNeeded(uri, placesNeededBy(job, context.observed)) || namesIt(job.declared, savepoint));
   if (user !== undefined)
     return leave(savepoint, `its manifest is gone; it is disposed of when Job ${user.id.name} needs it no more`);
-  const twin = context.desired.savepoints.find((other) => other.key !== savepoint.key && holds(other, uri));
+  const twin = savepoints.find((other) => other.key !== savepoint.key && holds(other, uri));
   if (twin !== undefined)
     return leave(
       savepoint,
       `its manifest is gone; it is disposed of when Savepoint ${twin.id.name}, which names the same files, is gone too`,
     );
-  const cluster =
-    record.status.cluster ?? context.desired.jobs.find((job) => job.id.zone === savepoint.id.zone)?.record?.status.cluster;
+  const cluster = record.status.cluster ?? jobs.find((job) => job.id.zone === savepoint.id.zone)?.record?.status.cluster;
   if (cluster === undefined)
     return {
       ...head(savepoint),

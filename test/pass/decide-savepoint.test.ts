@@ -255,6 +255,16 @@ describe("a Savepoint whose manifest is gone", () => {
     expect(decide({ ...gone, spec: DISPOSED }, { job, clusters: [aReachableCluster()] }).kind).toBe("announce");
   });
 
+  it.each([
+    ["the record of a Job cannot be understood", { job: aDesiredJob({ recordProblem: "orders.yaml:1:1 is no YAML" }) }],
+    ["the manifest of a Job has problems", { job: aDesiredJob({ manifest: "broken", record: aStartedRecord() }) }],
+    ["the record of another Savepoint cannot be understood", { others: [aDesiredSavepoint({ name: "x", recordProblem: "no" })] }],
+  ])("is not disposed of while %s: it may be needed there", (_, situation) => {
+    const decision = decide({ ...gone, spec: DISPOSED }, situation);
+    expect(decision).toMatchObject({ kind: "leave" });
+    expect(decision.because).toMatch(/needs cannot be read$/);
+  });
+
   it("is not disposed of while another Savepoint names the same files", () => {
     const twin = aDesiredSavepoint({ name: "theirs", spec: { type: "External", uri: SAVEPOINT, deletionPolicy: "Retain" } });
     expect(decide({ ...gone, spec: DISPOSED }, { others: [twin] })).toMatchObject({ kind: "leave" });
