@@ -1,32 +1,31 @@
-import { addRemote, fetch as fetchPack, init, isDescendent, readObject as readAnyObject, writeRef } from "isomorphic-git";
+import { isDescendent, writeRef } from "isomorphic-git";
 import type { Log } from "../common/log.ts";
-import { isPenstockError, messageOf } from "../common/errors.ts";
-import { parseCommit, type Commit } from "./commit.ts";
+import { isPenstockError } from "../common/errors.ts";
+import type { Commit } from "./commit.ts";
 import { GitCommitGoneError, GitObjectError, GitServerError, GitTooLargeError } from "./errors.ts";
 import type { GitTransport } from "./http-transport.ts";
-import { MemoryStore } from "./memory-store.ts";
+import {
+  argumentsOf,
+  createCopy,
+  fetchInto,
+  GITDIR,
+  readCommit,
+  readObject,
+  readShallow,
+  readTree,
+  verify,
+  type LocalCopy,
+} from "./local-copy.ts";
 import { readRemoteBranch } from "./remote-branch.ts";
-import { entryKind, parseTree, type TreeEntry } from "./tree.ts";
+import type { TreeEntry } from "./tree.ts";
 
 /** One generation of the local copy: filled by fetches, never repaired, replaced as a whole. */
-interface Generation {
-  readonly store: MemoryStore;
-  /** isomorphic-git's memory of packs; goes with the store. */
-  readonly cache: object;
-  /** Every tree and commit that was read, parsed. */
-  readonly trees: Map<string, readonly TreeEntry[]>;
-  readonly commits: Map<string, Commit>;
+interface Generation extends LocalCopy {
   readonly firstBytes: number;
   readonly head: string;
   readonly fetches: number;
 }
 
-export interface GitObject {
-  readonly type: "commit" | "tree" | "blob" | "tag";
-  readonly content: Buffer;
-}
-
-const GITDIR = "/git";
 /** Ours alone: fetches never move it, so it names only what was verified. What we tell the server that we have. */
 const HAVE_REF = "refs/penstock/have";
 const MAX_FETCHES = 100;
@@ -68,8 +67,7 @@ export class ObjectStore {
 
   /** Whether the parents of this commit were left out when it was fetched. */
   async readShallow(): Promise<ReadonlySet<string>> {
-    const text = await this.#generation?.store.fs.promises.readFile(`${GITDIR}/shallow`, "utf8").catch(() => ""); // no file: not shallow
-    return new Set(typeof text === "string" ? text.split("\n").filter((line) => line !== "") : []);
+    return this.#generation === undefined ? new Set() : readShallow(this.#generation);
   }
 
   /** Undefined when it is not here. */
@@ -136,13 +134,10 @@ export class ObjectStore {
   }
 
   async #fetchAnew(oid: string, signal: AbortSignal): Promise<Commit> {
-    const store = new MemoryStore();
-    const empty: Generation = { store, cache: {}, trees: new Map(), commits: new Map(), firstBytes: 0, head: oid, fetches: 0 };
-    await init({ ...argumentsOf(empty), bare: true });
-    await addRemote({ ...argumentsOf(empty), remote: "origin", url: this.#transport.url });
+    const empty: Generation = { ...(await createCopy(this.#transport.url)), firstBytes: 0, head: oid, fetches: 0 };
     await this.#fetch(empty, oid, 1, signal);
     const commit = await verify(empty, oid);
-    await this.#trust({ ...empty, firstBytes: store.bytes }, oid);
+    await this.#trust({ ...empty, firstBytes: empty.store.bytes }, oid);
     return commit;
   }
 
@@ -154,17 +149,7 @@ export class ObjectStore {
   /** Asks for exactly this commit, wherever the branch has moved meanwhile. */
   async #fetch(generation: Generation, oid: string, depth: number | undefined, signal: AbortSignal): Promise<void> {
     try {
-      await fetchPack({
-        ...argumentsOf(generation),
-        http: this.#transport.clientForFetch(signal),
-        headers: {},
-        remote: "origin",
-        ref: HAVE_REF,
-        remoteRef: oid,
-        singleBranch: true,
-        tags: false,
-        ...(depth === undefined ? {} : { depth }),
-      });
+      await fetchInto(generation, this.#transport, { want: oid, have: HAVE_REF, depth }, signal);
     } catch (error) {
       if (!(error instanceof GitServerError)) throw error;
       // Servers have different words for a commit that they no longer offer, so the branch itself is asked.
@@ -189,51 +174,4 @@ export class ObjectStore {
 function isAboutTheCopy(error: unknown): boolean {
   const isOurs = isPenstockError(error);
   return !isOurs || error instanceof GitObjectError || error instanceof GitTooLargeError || error instanceof GitServerError;
-}
-
-function argumentsOf(generation: Generation) {
-  return { fs: generation.store.fs, gitdir: GITDIR, dir: GITDIR, cache: generation.cache };
-}
-
-/** Reads the commit and every tree below it. Blobs are read by those who need them. */
-async function verify(generation: Generation, oid: string): Promise<Commit> {
-  const commit = await readCommit(generation, oid);
-  const seen = new Set<string>();
-  const waiting = [commit.tree];
-  for (let tree = waiting.pop(); tree !== undefined; tree = waiting.pop()) {
-    if (seen.has(tree)) continue;
-    seen.add(tree);
-    const entries = await readTree(generation, tree);
-    waiting.push(...entries.filter(({ mode }) => entryKind(mode) === "folder").map((entry) => entry.oid));
-  }
-  return commit;
-}
-
-async function readCommit(generation: Generation, oid: string): Promise<Commit> {
-  const known = generation.commits.get(oid);
-  if (known !== undefined) return known;
-  const commit = parseCommit((await readObject(generation, oid, "commit")).content);
-  if (commit === undefined) throw new GitObjectError(oid, "it is no commit");
-  generation.commits.set(oid, commit);
-  return commit;
-}
-
-async function readTree(generation: Generation, oid: string): Promise<readonly TreeEntry[]> {
-  const known = generation.trees.get(oid);
-  if (known !== undefined) return known;
-  const entries = parseTree((await readObject(generation, oid, "tree")).content);
-  if (entries === undefined) throw new GitObjectError(oid, "it is no tree");
-  generation.trees.set(oid, entries);
-  return entries;
-}
-
-async function readObject(generation: Generation, oid: string, type: GitObject["type"]): Promise<GitObject> {
-  try {
-    const read = await readAnyObject({ ...argumentsOf(generation), oid, format: "content" });
-    if (read.type !== type) throw new GitObjectError(oid, `it is a ${read.type}, not a ${type}`);
-    return { type, content: Buffer.from(read.object as Uint8Array) };
-  } catch (error) {
-    if (error instanceof GitObjectError) throw error;
-    throw new GitObjectError(oid, messageOf(error), { cause: error });
-  }
 }
