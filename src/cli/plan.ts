@@ -6,7 +6,7 @@ import { oneLine } from "../common/text.ts";
 import type { Config } from "../config/config.ts";
 import { openForReading, type OpenForReading } from "../daemon/open-reading.ts";
 import { readBlobOf } from "../daemon/read-blob.ts";
-import { manifestsOf } from "../pass/read-manifests.ts";
+import { headOf, manifestsOf } from "../pass/read-manifests.ts";
 import { buildStatusView, SnapshotReader } from "../pass/read-snapshot.ts";
 import type { Snapshot } from "../pass/snapshot.ts";
 import { formatPlanJson } from "../preview/format-json.ts";
@@ -89,6 +89,7 @@ async function readFolder(io: Io, config: Config, dir: string, { statusBranch }:
   const name = oneLine(dir, 200);
   return {
     snapshot: {
+      head: headOf(tree, name),
       commit: name,
       head: { oid: name, manifests: tree.parsed.manifests, blobAt: (path) => tree.entries.get(path)?.blob },
       ...manifestsOf(tree, name),

@@ -12,7 +12,7 @@ import {
   type ParsedFile,
 } from "../model/parse-manifests.ts";
 import type { PathEntry } from "./desired.ts";
-import type { Snapshot } from "./snapshot.ts";
+import type { BranchHead, Snapshot } from "./snapshot.ts";
 
 /** What one tree declares. */
 export interface ManifestTree {
@@ -65,6 +65,11 @@ export function manifestsOf(
       held === undefined ? undefined : `nothing counts as deleted while the document at ${formatPosition(held)} cannot be read`,
     entryAt: (path) => entryAt(entries, path, commit),
   };
+}
+
+/** The tree as the head of a branch. */
+export function headOf({ parsed, entries }: ManifestTree, oid: string): BranchHead {
+  return { oid, manifests: parsed.manifests, blobAt: (path) => entries.get(path)?.blob };
 }
 
 /** What the file says, or what stands there instead of one that could be read. */

@@ -13,7 +13,7 @@ import { ManifestCache } from "../model/parse-manifests.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { ResourceRecord } from "../model/status.ts";
 import { parseStatusDocument, parseSummary, SUMMARY_PATH } from "../model/status-document.ts";
-import { manifestsOf, readManifestTree, type ManifestTree } from "./read-manifests.ts";
+import { headOf, manifestsOf, readManifestTree, type ManifestTree } from "./read-manifests.ts";
 import type { Snapshot, StatusView } from "./snapshot.ts";
 
 const MAX_MESSAGES = 100;
@@ -196,11 +196,7 @@ export class SnapshotReader {
     return {
       commit: commit.oid,
       ...manifestsOf(tree, commit.oid),
-      head: {
-        oid: head.commit.oid,
-        manifests: head.tree.parsed.manifests,
-        blobAt: (path) => head.tree.entries.get(path)?.blob,
-      },
+      head: headOf(head.tree, head.commit.oid),
       trailers: mergeTrailers(messages.map(({ message }) => message)),
       stale: this.#trouble,
       status,
