@@ -91,7 +91,6 @@ async function readFolder(io: Io, config: Config, dir: string, { statusBranch }:
     snapshot: {
       head: headOf(tree, name),
       commit: name,
-      head: { oid: name, manifests: tree.parsed.manifests, blobAt: (path) => tree.entries.get(path)?.blob },
       ...manifestsOf(tree, name),
       trailers: new Map(),
       stale: undefined,
