@@ -10,7 +10,13 @@ const TOP_SPEED = "org.apache.flink.streaming.examples.windowing.TopSpeedWindowi
 
 /** The manifest of the design, as it stands, with the zone as the last key as Immerok printed it. */
 function seed(
-  options: { readonly name?: string; readonly version?: string; readonly maven?: string; readonly entryClass?: string } = {},
+  options: {
+    readonly name?: string;
+    readonly version?: string;
+    readonly maven?: string;
+    readonly entryClass?: string;
+    readonly rpus?: number;
+  } = {},
 ): string {
   const { name = "top-speed-windowing-v1", version = "1.16", maven = EXAMPLES.topSpeed116, entryClass = TOP_SPEED } = options;
   return `apiVersion: core/v1alpha1
@@ -26,7 +32,7 @@ spec:
       entryClass: ${entryClass}
       mainArgs: ["--topic", "input-topic"]
   resources:
-    rpus: 5
+    rpus: ${options.rpus ?? 5}
   configuration:
     execution.checkpointing.interval: 30s
 zone: ${ZONE}
@@ -91,6 +97,7 @@ describe("the seed case on Flink 1.16.3", () => {
   let world: RealWorld;
   beforeAll(async () => {
     await fetchMavenArtifact(EXAMPLES.topSpeed116);
+    await fetchMavenArtifact(EXAMPLES.wordCount116);
     world = await createRealWorld("1.16.3");
   });
   afterAll(async () => world.close());
@@ -125,6 +132,25 @@ describe("the seed case on Flink 1.16.3", () => {
     await daemon.stop();
     expect(await world.statusCommits()).toHaveLength(commits);
     expect(((await world.ask("/jobs/overview")) as { jobs: readonly unknown[] }).jobs).toHaveLength(1);
+  });
+
+  it("ends a bounded job as Finished, and starts it no more", async () => {
+    const entryClass = "org.apache.flink.streaming.examples.wordcount.WordCount";
+    await world.push({ "words.yaml": seed({ name: "word-count", maven: EXAMPLES.wordCount116, entryClass, rpus: 1 }) });
+    const isFinished = ({ phase, flinkJobState }: JobStatus): boolean => phase === "Ready" && flinkJobState === "Finished";
+    const first = world.startDaemon();
+    const finished = await first.untilJob("word-count", isFinished);
+    await first.untilAtRest();
+    await first.stop();
+    const ofIt = async (): Promise<readonly string[]> =>
+      (await world.statusCommits()).filter((text) => text.includes("word-count"));
+    const commits = await ofIt();
+    const second = world.startDaemon();
+    await second.untilAtRest();
+    await second.stop();
+    expect(await ofIt()).toEqual(commits);
+    const { status } = await world.status(`${ZONE}/default/job/word-count.yaml`);
+    expect(status).toMatchObject({ flinkJobId: finished.flinkJobId, attempt: 1 });
   });
 });
 
