@@ -12,6 +12,9 @@ export function branchNameProblem(branch: string): string | undefined {
   return undefined;
 }
 
+/** Where the plans of requests are written. */
+export const PREVIEWS_BRANCH = "penstock/previews";
+
 /** Git keeps branches like files: `a` and `a/b` cannot both exist. */
 export function branchesCollide(one: string, other: string): boolean {
   return one === other || one.startsWith(`${other}/`) || other.startsWith(`${one}/`);

@@ -72,6 +72,7 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
     },
     secrets: settings.secrets.dir === undefined ? {} : { dir: surroundings.resolvePath(settings.secrets.dir) },
     server: settings.server.enabled ? serverOf(settings.server, contents, surroundings) : undefined,
+    previews: { plans: settings.previews.plans, branches: settings.previews.branches },
     proxy: surroundings.proxy,
     log: { level: settings.log.level },
   };

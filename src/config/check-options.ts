@@ -5,7 +5,7 @@ import { fieldName } from "../common/schema-problems.ts";
 import { oneLine } from "../common/text.ts";
 import { formatDuration, parseDurationMs, parseSizeBytes } from "../common/units.ts";
 import type { YamlDocument, YamlPath } from "../common/yaml-file.ts";
-import { branchesCollide, branchNameProblem } from "./branch-name.ts";
+import { branchesCollide, branchNameProblem, PREVIEWS_BRANCH } from "./branch-name.ts";
 import { CONFIG_SCHEMA, IDLE_OPTIONS } from "./config-schema.ts";
 import { isMapping, type OptionPattern, type WrittenOption, writtenOptions } from "./schema-value.ts";
 
@@ -194,6 +194,16 @@ function checkHeaders(path: YamlPath, headers: Readonly<Record<string, unknown>>
 function checkBranches(root: unknown, report: Report): void {
   const branch = memberAt(root, ["repository", "branch"]) ?? CONFIG_SCHEMA.properties.repository.properties.branch.default;
   const statusBranch = memberAt(root, ["status", "branch"]) ?? CONFIG_SCHEMA.properties.status.properties.branch.default;
+  for (const [option, name] of [
+    ["repository", branch],
+    ["status", statusBranch],
+  ] as const) {
+    if (typeof name !== "string" || !branchesCollide(name, PREVIEWS_BRANCH)) continue;
+    report(
+      [option, "branch"],
+      `collides with ${PREVIEWS_BRANCH}, where the plans of pull requests are written; take another name`,
+    );
+  }
   if (typeof branch !== "string" || typeof statusBranch !== "string" || !branchesCollide(branch, statusBranch)) return;
   const written = memberAt(root, ["status", "branch"]) === undefined ? ["repository", "branch"] : ["status", "branch"];
   const why =

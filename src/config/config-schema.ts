@@ -427,13 +427,17 @@ const previews = {
   default: {},
   description: "What happens for open pull requests.",
   properties: {
-    plans: { type: "boolean", default: true, description: "Say what a pull request would do." },
+    plans: {
+      type: "boolean",
+      default: true,
+      description: "Say on the branch penstock/previews what each open pull request would do. Nothing is run for it.",
+    },
     runs: { type: "boolean", default: false, description: "Run the changed jobs of a pull request in a preview zone." },
     branches: {
       type: "array",
       items: text,
       default: [],
-      description: "Patterns of branches that are planned like pull requests.",
+      description: "Globs of branches that are planned like pull requests, such as feature/**.",
     },
   },
 } as const;
@@ -533,11 +537,7 @@ export interface IdleOption {
   readonly harmless?: unknown;
 }
 
-const NO_PREVIEW = "pull requests are not looked at";
-
 /** By pattern. Never silently ignored: whoever writes one of these is told. */
 export const IDLE_OPTIONS: ReadonlyMap<OptionPattern, IdleOption> = new Map([
-  ["previews.plans", { harmless: false, today: NO_PREVIEW }],
-  ["previews.runs", { harmless: false, today: NO_PREVIEW }],
-  ["previews.branches", { harmless: [], today: NO_PREVIEW }],
+  ["previews.runs", { harmless: false, today: "pull requests are planned, and nothing is run for them" }],
 ]);

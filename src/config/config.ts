@@ -11,12 +11,20 @@ export interface Config {
   readonly zones: ReadonlyMap<string, ZoneConfig>;
   readonly policy: PolicyConfig;
   readonly artifacts: ArtifactsConfig;
+  readonly previews: PreviewsConfig;
   /** `dir`: where the secrets of Jobs lie, as `<project>/<NAME>`. */
   readonly secrets: { readonly dir?: string };
   /** Undefined: the daemon listens on no port. */
   readonly server: ServerConfig | undefined;
   readonly proxy: ProxySettings;
   readonly log: { readonly level: LogLevel };
+}
+
+export interface PreviewsConfig {
+  /** Say what a request would do before it is merged. */
+  readonly plans: boolean;
+  /** Globs of branches that are planned like requests. */
+  readonly branches: readonly string[];
 }
 
 export interface BasicCredentials {

@@ -4,22 +4,28 @@ import { createDispatcher } from "../common/http.ts";
 import type { Log } from "../common/log.ts";
 import type { Observer } from "../common/observer.ts";
 import type { Redactor } from "../common/redactor.ts";
+import { PREVIEWS_BRANCH } from "../config/branch-name.ts";
 import type { Config } from "../config/config.ts";
 import { Cluster } from "../flink/cluster.ts";
 import { FlinkClient } from "../flink/flink-client.ts";
 import { S3Folders } from "../flink/s3-folders.ts";
 import { GitTransport } from "../git/http-transport.ts";
 import { ManifestBranch } from "../git/manifest-branch.ts";
+import { RequestRepository } from "../git/request-repository.ts";
 import { StatusBranch } from "../git/status-branch.ts";
+import { ManifestCache } from "../model/parse-manifests.ts";
 import { Actions } from "../pass/apply.ts";
 import { Mirror } from "../pass/mirror.ts";
 import type { PassDeps } from "../pass/reconcile.ts";
 import { SecretReader } from "../pass/read-secrets.ts";
 import { SnapshotReader } from "../pass/read-snapshot.ts";
+import { Previews, type PreviewsDeps } from "../preview/previews.ts";
 import { readBlobOf } from "./read-blob.ts";
 
 export interface Assembly {
   readonly deps: PassDeps;
+  /** Undefined when the configuration wants none. */
+  readonly previews: Previews | undefined;
   /** Ends everything that goes on in the background and closes all connections. */
   close(): Promise<void>;
 }
@@ -37,7 +43,7 @@ export function assemble(
 ): Assembly {
   const { clock, log, wake, redactor, observer } = tools;
   const repository = openRepository(config, clock, log, observer);
-  const { manifests, statusBranch } = repository;
+  const { manifests, statusBranch, transport } = repository;
   const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log, observer });
   const { clusters, closeClusters } = openClusters(config, { clock, log, redactor, observer });
   const store = new ArtifactStore(
@@ -68,12 +74,25 @@ export function assemble(
       publish: { statusBranch, reader, config: config.status, clock, log },
       mirror,
     },
+    previews: config.previews.plans ? openPreviews({ config, clock, log, clusters, store }, transport) : undefined,
     async close() {
       await Promise.all([actions.close(), mirror?.close()]);
       await store.close();
       await Promise.all([repository.close(), closeClusters()]);
     },
   };
+}
+
+function openPreviews(
+  deps: Pick<PreviewsDeps, "config" | "clock" | "log" | "clusters" | "store">,
+  transport: GitTransport,
+): Previews {
+  return new Previews({
+    ...deps,
+    cache: new ManifestCache(),
+    requests: new RequestRepository(transport),
+    branch: new StatusBranch({ transport, branch: PREVIEWS_BRANCH }, { log: deps.log }),
+  });
 }
 
 /** All clusters of all zones. Nothing is called yet. */
@@ -98,6 +117,7 @@ function openClusters(
 }
 
 interface OpenRepository {
+  readonly transport: GitTransport;
   readonly manifests: ManifestBranch;
   readonly statusBranch: StatusBranch;
   close(): Promise<void>;
@@ -112,6 +132,7 @@ function openRepository(
 ): OpenRepository {
   const transport = new GitTransport({ ...config.repository, proxy: config.proxy }, clock, observer);
   return {
+    transport,
     manifests: new ManifestBranch({ transport, branch: config.repository.branch }, { log }),
     statusBranch: new StatusBranch({ transport, branch: config.status.branch }, { log }),
     close: async () => transport.close(),

@@ -87,14 +87,16 @@ async function runBesideServer(options: DaemonOptions, polls: Wake, server: Serv
   };
   options.stop.addEventListener("abort", leave, { once: true });
   const polling = new AbortController();
-  const polled = pollRepository(assembly, { wake, polls }, AbortSignal.any([polling.signal, options.stop]), options);
+  const untilTheEnd = AbortSignal.any([polling.signal, options.stop]);
+  const polled = pollRepository(assembly, { wake, polls }, untilTheEnd, options);
+  const previews = options.once === undefined ? assembly.previews?.run(untilTheEnd) : undefined;
   try {
     return await passUntilTheEnd({ assembly, wake, server }, options, abort.signal);
   } finally {
     polling.abort();
     abort.abort();
     options.stop.removeEventListener("abort", leave);
-    await polled;
+    await Promise.all([polled, previews]);
     await assembly.close();
   }
 }
@@ -118,6 +120,7 @@ async function passUntilTheEnd(running: Running, options: DaemonOptions, signal:
     if (pass !== undefined) {
       lastPass = pass;
       memory = pass.memory;
+      assembly.previews?.notePass(pass);
       options.onPass?.(pass);
     }
     const now = clock.now();

@@ -136,7 +136,11 @@ export function isMoving(job: DesiredJob, cluster: { readonly name: string }, la
   return seen.kind === "listed" && !hasEnded(seen.job) && !isHealthy(seen.job);
 }
 
-function seeArtifacts(deps: ObserveDeps, desired: Desired): ReadonlyMap<ResourceKey, ArtifactSeen> {
+/** What is known of the jars that are declared or recorded. */
+export function seeArtifacts(
+  deps: Pick<ObserveDeps, "store" | "limits">,
+  desired: Desired,
+): ReadonlyMap<ResourceKey, ArtifactSeen> {
   const seen = new Map<ResourceKey, ArtifactSeen>();
   for (const artifact of desired.artifacts) {
     const request = artifactRequest(artifact, deps.limits);

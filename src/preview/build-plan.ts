@@ -131,8 +131,10 @@ function restorePointOf(job: DesiredJob, { ages, decided }: BuildPlanInput): Pla
 
 const STARTS = new Set(["create", "upgrade", "resume", "restart", "rescale-by-savepoint", "migrate"]);
 
+/** What a Job was accepted with was looked into then. */
 function notesOf(job: DesiredJob, { action }: JobAction, { notAtHand }: BuildPlanInput): readonly string[] {
-  if (!STARTS.has(action) || job.artifactKey === undefined || !notAtHand.has(job.artifactKey)) return [];
+  const wasInspected = job.record?.status.artifact !== undefined && job.record.status.deleted === undefined;
+  if (!STARTS.has(action) || wasInspected || job.artifactKey === undefined || !notAtHand.has(job.artifactKey)) return [];
   return ["its jar is not at hand; inspected when downloaded"];
 }
 

@@ -61,7 +61,7 @@ function formatStep(step: PlanStep, columns: number, paint: TextOptions["paint"]
   const title = `${mark} ${step.kind} ${oneLine(nameOf(step), 200)}`;
   const action = describeAction(step);
   const head = `  ${title}  ${action}`;
-  const headLines = head.length <= columns ? [head] : [`  ${title}`, `${INDENT}${action}`];
+  const headLines = head.length <= columns ? [head] : [...hang("  ", title, columns), `${INDENT}${action}`];
   const facts = factsOf(step).flatMap(([label, text]) => hang(`${INDENT}${label.padEnd(LABEL_WIDTH)}`, text, columns));
   return [...headLines.map((line) => paint(colour, line)), ...facts];
 }

@@ -31,7 +31,7 @@ const MAX_LOOKS = 4;
 const PATIENCE_MS = 20_000;
 
 /** No plan reads a secret, least of all for a pull request: each one counts as there. */
-const ASSUMED_SECRETS: ObserveDeps["secrets"] = {
+export const ASSUMED_SECRETS: ObserveDeps["secrets"] = {
   read: async (wanted) => Promise.resolve(new Map(wanted.map((secret) => [secretKey(secret), { kind: "assumed" as const }]))),
 };
 

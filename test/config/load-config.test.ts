@@ -100,6 +100,7 @@ describe("a loaded configuration", () => {
       },
       secrets: {},
       server: { host: "127.0.0.1", port: 8080 },
+      previews: { plans: true, branches: [] },
       proxy: {},
       log: { level: "info" },
     });
@@ -202,9 +203,9 @@ artifacts:
   });
 
   it("says what it accepts but does not act on", async () => {
-    const loaded = await load(`${MINIMAL}previews: {plans: true}`);
+    const loaded = await load(`${MINIMAL}previews: {runs: true}`);
     expect(loaded.kind === "loaded" && loaded.notices.map(({ message }) => message)).toEqual([
-      "previews.plans is accepted but not yet acted on: pull requests are not looked at",
+      "previews.runs is accepted but not yet acted on: pull requests are planned, and nothing is run for them",
     ]);
   });
 });

@@ -135,11 +135,11 @@ describe("options that are not yet acted on", () => {
         more: `
 status: {target: inline}
 policy: {runtimeUpdates: automatic, onDelete: cancel, deletions: {max: 1}}
-previews: {plans: true, runs: false, branches: []}`,
+previews: {plans: true, runs: true, branches: []}`,
       }),
     );
     expect(result.kind === "valid" && result.notices.map(formatProblem)).toEqual([
-      "penstock.yaml:7:12 previews.plans is accepted but not yet acted on: pull requests are not looked at",
+      "penstock.yaml:7:25 previews.runs is accepted but not yet acted on: pull requests are planned, and nothing is run for them",
     ]);
   });
 
