@@ -29,6 +29,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "flink/multipart.ts": ["disk"],
   "flink/s3-connection.ts": ["network"],
   "flink/transport.ts": ["network"],
+  "forge/forge-http.ts": ["network"],
   "git/http-transport.ts": ["network"],
   "main.ts": ["process"],
   "server/app.ts": ["network"],

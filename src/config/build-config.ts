@@ -10,6 +10,7 @@ import type {
   BasicCredentials,
   ClusterConfig,
   Config,
+  ForgeConfig,
   MavenRepositoryConfig,
   S3Config,
   ServerConfig,
@@ -72,10 +73,30 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
     },
     secrets: settings.secrets.dir === undefined ? {} : { dir: surroundings.resolvePath(settings.secrets.dir) },
     server: settings.server.enabled ? serverOf(settings.server, contents, surroundings) : undefined,
+    ...(settings.forge === undefined ? {} : { forge: forgeOf(settings.forge, repository.url, contents) }),
     previews: { plans: settings.previews.plans, branches: settings.previews.branches },
     proxy: surroundings.proxy,
     log: { level: settings.log.level },
   };
+}
+
+const FORGE_URLS = { github: "https://api.github.com", gitlab: "https://gitlab.com" } as const;
+
+function forgeOf(value: NonNullable<ConfigValue["forge"]>, repositoryUrl: string, contents: Contents): ForgeConfig {
+  const { kind } = value;
+  const url = value.url ?? (kind === "gitea" ? undefined : FORGE_URLS[kind]);
+  return {
+    kind,
+    url: new URL(url!), // check-options has asked for one where there is none by default
+    token: secretOf(["forge", "token"], contents)!,
+    repository: value.repository ?? repositoryPath(repositoryUrl),
+    tls: tlsOf(["forge", "tls"], contents),
+  };
+}
+
+/** `streams/jobs` of `https://git.example.com/streams/jobs.git`. */
+function repositoryPath(url: string): string {
+  return new URL(url.trim()).pathname.replace(/^\/+|\/+$/g, "").replace(/\.git$/, "");
 }
 
 /** What other tools for AWS take from the environment as well. */

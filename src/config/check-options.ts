@@ -25,6 +25,7 @@ export function checkOptions(document: YamlDocument): readonly Problem[] {
     if (isMapping(option.value)) checkGroup(option, option.value, report);
   }
   checkBranches(document.value, report);
+  checkForge(document.value, report);
   checkClusterUrls(options, report);
   checkServer(document.value, report);
   return problems;
@@ -59,6 +60,7 @@ const TEXT_RULES: ReadonlyMap<OptionPattern, TextRule> = new Map<OptionPattern, 
   ["repository.url", repositoryUrlProblem],
   ["repository.branch", branchNameProblem],
   ["status.branch", branchNameProblem],
+  ["forge.url", (text, root) => httpUrlProblem(text) ?? repositoryUrlProblem(text, root)],
   ["repository.paths[]", pathPatternProblem],
   ["status.author.name", identityProblem],
   ["status.author.email", identityProblem],
@@ -189,6 +191,18 @@ function checkHeaders(path: YamlPath, headers: Readonly<Record<string, unknown>>
     if (RESERVED_HEADERS.has(lower)) report([...path, name], "is set by the daemon itself; leave it out");
     seen.set(lower, name);
   }
+}
+
+function checkForge(root: unknown, report: Report): void {
+  const kind = memberAt(root, ["forge", "kind"]);
+  if (kind === "gitea" && memberAt(root, ["forge", "url"]) === undefined)
+    report(["forge"], "needs the url of the Gitea server, such as https://gitea.example.com");
+  const repository = memberAt(root, ["forge", "repository"]);
+  if (typeof repository !== "string" || repository === "") return;
+  const parts = repository.split("/");
+  const isPlain = parts.length >= 2 && parts.every((part) => /^[\w.-]+$/.test(part) && !/^\.+$/.test(part));
+  if (!isPlain || (kind !== "gitlab" && parts.length !== 2))
+    report(["forge", "repository"], "must be owner/name, as it stands in the address of the repository's page");
 }
 
 function checkBranches(root: unknown, report: Report): void {

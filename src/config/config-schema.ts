@@ -442,6 +442,40 @@ const previews = {
   },
 } as const;
 
+const forge = {
+  type: "object",
+  additionalProperties: false,
+  required: ["kind"],
+  oneOf: [{ required: ["tokenFile"] }, { required: ["tokenEnv"] }],
+  errorMessage: "must be a mapping with a kind and one of tokenFile and tokenEnv",
+  description: "Where pull requests and commits are told what became of them, by a comment and commit statuses.",
+  properties: {
+    kind: {
+      type: "string",
+      enum: ["github", "gitlab", "gitea"],
+      description: "Which REST API it has; gitea stands for Forgejo as well.",
+    },
+    url: {
+      ...text,
+      description:
+        "Its address: https://api.github.com for github (of an own server with /api/v3), https://gitlab.com for gitlab; gitea has none by default.",
+      examples: ["https://gitlab.example.com"],
+    },
+    tokenFile: {
+      ...text,
+      description:
+        "File that holds a token which may comment on requests and set commit statuses; a line break at its end is left out.",
+    },
+    tokenEnv: { ...text, description: "Environment variable that holds the token, instead of a file." },
+    repository: {
+      ...text,
+      description: "The repository's name there, owner/name. Without it: the path of repository.url.",
+      examples: ["streams/jobs"],
+    },
+    tls: { ...tls, description: "For servers with a certificate of one's own, or that ask for one." },
+  },
+} as const;
+
 const server = {
   type: "object",
   additionalProperties: false,
@@ -509,6 +543,7 @@ export const CONFIG_SCHEMA = {
     artifacts,
     secrets,
     previews,
+    forge,
     server,
     log: {
       type: "object",

@@ -12,12 +12,24 @@ export interface Config {
   readonly policy: PolicyConfig;
   readonly artifacts: ArtifactsConfig;
   readonly previews: PreviewsConfig;
+  /** Undefined: nobody is told but by the branches. */
+  readonly forge?: ForgeConfig;
   /** `dir`: where the secrets of Jobs lie, as `<project>/<NAME>`. */
   readonly secrets: { readonly dir?: string };
   /** Undefined: the daemon listens on no port. */
   readonly server: ServerConfig | undefined;
   readonly proxy: ProxySettings;
   readonly log: { readonly level: LogLevel };
+}
+
+export interface ForgeConfig {
+  readonly kind: "github" | "gitlab" | "gitea";
+  /** Where its REST API begins, up to what is the same for all servers of the kind. */
+  readonly url: URL;
+  readonly token: Secret;
+  /** `owner/name`; of GitLab with all its groups. */
+  readonly repository: string;
+  readonly tls: TlsConfig;
 }
 
 export interface PreviewsConfig {

@@ -48,7 +48,7 @@ export function validateConfig(
 
 /** Groups that people put a secret into by mistake, in one form or another: what they hold is never repeated. */
 function mayHoldSecret(path: YamlPath): boolean {
-  return ["credentials", "basic", "headers", "tls", "url", "s3", "hosts"].some((name) => path.includes(name));
+  return ["credentials", "basic", "headers", "tls", "url", "s3", "hosts", "forge"].some((name) => path.includes(name));
 }
 
 /**

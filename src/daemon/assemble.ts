@@ -9,6 +9,7 @@ import type { Config } from "../config/config.ts";
 import { Cluster } from "../flink/cluster.ts";
 import { FlinkClient } from "../flink/flink-client.ts";
 import { S3Folders } from "../flink/s3-folders.ts";
+import { openForge } from "../forge/open-forge.ts";
 import { GitTransport } from "../git/http-transport.ts";
 import { ManifestBranch } from "../git/manifest-branch.ts";
 import { RequestRepository } from "../git/request-repository.ts";
@@ -19,6 +20,9 @@ import { Mirror } from "../pass/mirror.ts";
 import type { PassDeps } from "../pass/reconcile.ts";
 import { SecretReader } from "../pass/read-secrets.ts";
 import { SnapshotReader } from "../pass/read-snapshot.ts";
+import { CommitStatuses } from "../preview/commit-statuses.ts";
+import { ForgeReporter } from "../preview/forge-reporter.ts";
+import { ForgeTeller } from "../preview/forge-teller.ts";
 import { Previews, type PreviewsDeps } from "../preview/previews.ts";
 import { readBlobOf } from "./read-blob.ts";
 
@@ -26,6 +30,8 @@ export interface Assembly {
   readonly deps: PassDeps;
   /** Undefined when the configuration wants none. */
   readonly previews: Previews | undefined;
+  /** Undefined without a forge. */
+  readonly commitStatuses: CommitStatuses | undefined;
   /** Ends everything that goes on in the background and closes all connections. */
   close(): Promise<void>;
 }
@@ -61,6 +67,11 @@ export function assemble(
   const secrets = new SecretReader(config.secrets.dir, redactor);
   const actions = new Actions({ instance: config.instance, clusters, store, clock, log, wake, observer });
   const mirror = config.status.target === "inline" ? new Mirror({ manifests, reader, config, clock, log, wake }) : undefined;
+  const forge = config.forge === undefined ? undefined : openForge(config.forge, config.proxy, clock);
+  const openTeller = (): ForgeTeller | undefined =>
+    forge === undefined ? undefined : new ForgeTeller({ forge, instance: config.instance, clock, log });
+  const [forRequests, forCommits] = [openTeller(), openTeller()];
+  const reporting = forRequests === undefined ? {} : { reporter: new ForgeReporter(forRequests) };
   const limits = { maxBytes: config.artifacts.maxBytes, maxBlobBytes: config.repository.maxBlobBytes };
   return {
     deps: {
@@ -74,17 +85,18 @@ export function assemble(
       publish: { statusBranch, reader, config: config.status, clock, log },
       mirror,
     },
-    previews: config.previews.plans ? openPreviews({ config, clock, log, clusters, store }, transport) : undefined,
+    previews: config.previews.plans ? openPreviews({ config, clock, log, clusters, store, ...reporting }, transport) : undefined,
+    commitStatuses: forCommits === undefined ? undefined : new CommitStatuses(forCommits),
     async close() {
       await Promise.all([actions.close(), mirror?.close()]);
       await store.close();
-      await Promise.all([repository.close(), closeClusters()]);
+      await Promise.all([repository.close(), closeClusters(), forge?.close()]);
     },
   };
 }
 
 function openPreviews(
-  deps: Pick<PreviewsDeps, "config" | "clock" | "log" | "clusters" | "store">,
+  deps: Pick<PreviewsDeps, "config" | "clock" | "log" | "clusters" | "store" | "reporter">,
   transport: GitTransport,
 ): Previews {
   return new Previews({

@@ -89,14 +89,15 @@ async function runBesideServer(options: DaemonOptions, polls: Wake, server: Serv
   const polling = new AbortController();
   const untilTheEnd = AbortSignal.any([polling.signal, options.stop]);
   const polled = pollRepository(assembly, { wake, polls }, untilTheEnd, options);
-  const previews = options.once === undefined ? assembly.previews?.run(untilTheEnd) : undefined;
+  const beside = options.once === undefined ? [assembly.previews, assembly.commitStatuses] : [];
+  const besides = beside.map(async (one) => one?.run(untilTheEnd));
   try {
     return await passUntilTheEnd({ assembly, wake, server }, options, abort.signal);
   } finally {
     polling.abort();
     abort.abort();
     options.stop.removeEventListener("abort", leave);
-    await Promise.all([polled, previews]);
+    await Promise.all([polled, ...besides]);
     await assembly.close();
   }
 }
@@ -121,6 +122,7 @@ async function passUntilTheEnd(running: Running, options: DaemonOptions, signal:
       lastPass = pass;
       memory = pass.memory;
       assembly.previews?.notePass(pass);
+      assembly.commitStatuses?.notePass(pass);
       options.onPass?.(pass);
     }
     const now = clock.now();

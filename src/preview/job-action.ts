@@ -18,7 +18,7 @@ export interface JobAction {
 type Facts = Pick<Decided, "desired" | "observed" | "decisions">;
 
 /** What only a person can mend or decide; all else that waits goes on by itself. */
-const HELD: ReadonlySet<string> = new Set([
+export const HELD: ReadonlySet<string> = new Set([
   "DeletionHeld",
   "TooManyDeletions",
   "SourceChanged",

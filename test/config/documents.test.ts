@@ -36,7 +36,8 @@ describe("config/penstock.yaml", () => {
     const result = validateConfig(documentOf(complete));
     const problems = result.kind === "invalid" ? result.problems.map((problem) => problem.message) : [];
     // Alternatives exclude each other; that is the only thing wrong with all of them at once.
-    const expected = /must be a mapping with a username and one of|must be \{valueFile: …\} or|cannot stand beside/;
+    const expected =
+      /must be a mapping with a username and one of|must be a mapping with a kind and one of|must be \{valueFile: …\} or|cannot stand beside/;
     expect(problems.filter((problem) => !expected.test(problem))).toEqual([]);
   });
 

@@ -1,0 +1,66 @@
+import type { CommitStatus } from "./forge.ts";
+
+export interface ForgeCall {
+  readonly method: "GET" | "POST" | "PUT" | "PATCH";
+  /** Below the API's root, with its query. */
+  readonly path: string;
+  readonly json?: unknown;
+}
+
+export interface ForgeComment {
+  readonly id: number;
+  readonly body: string;
+  readonly author: string;
+}
+
+/** How one kind of forge says what all of them can. Values are what its JSON says; undefined for what has another shape. */
+export interface Dialect {
+  /** Between the forge's address and the paths below. */
+  readonly root: string;
+  readonly defaultUrl?: string;
+  headersFor(token: string): Readonly<Record<string, string>>;
+  /** Who the token belongs to. */
+  readonly user: string;
+  loginOf(user: unknown): string | undefined;
+  openRequests(page: number): string;
+  numberOf(request: unknown): number | undefined;
+  /** The oldest first. */
+  comments(request: number, page: number): string;
+  /** How many pages of them there may be; 1 where all come at once. */
+  readonly commentPages: number;
+  commentOf(value: unknown): ForgeComment | undefined;
+  createComment(request: number, body: string): ForgeCall;
+  updateComment(request: number, id: number, body: string): ForgeCall;
+  setStatus(commit: string, status: CommitStatus): ForgeCall;
+  /** A refusal that says that it is so already. */
+  isRepeated(status: number, text: string): boolean;
+}
+
+/** A request with more comments than that gets a new one instead of an update. */
+export const MAX_PAGES = 20;
+/** How many a page holds: a page with fewer is the last. */
+export const PAGE_SIZE = 50;
+
+/** A member of a JSON object; undefined for whatever is none. */
+export function memberOf(value: unknown, ...path: readonly string[]): unknown {
+  let found = value;
+  for (const key of path) {
+    if (typeof found !== "object" || found === null || !Object.hasOwn(found, key)) return undefined;
+    found = (found as Readonly<Record<string, unknown>>)[key];
+  }
+  return found;
+}
+
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" ? value : undefined;
+}
+
+export function idOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : undefined;
+}
+
+/** Of the shape that GitHub and Gitea share, and GitLab with other names. */
+export function readComment(value: unknown, author: readonly string[]): ForgeComment | undefined {
+  const [id, body, login] = [idOf(memberOf(value, "id")), textOf(memberOf(value, "body")), textOf(memberOf(value, ...author))];
+  return id === undefined || body === undefined || login === undefined ? undefined : { id, body, author: login };
+}

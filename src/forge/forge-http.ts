@@ -1,0 +1,126 @@
+import { request, type Dispatcher } from "undici";
+import type { Clock } from "../common/clock.ts";
+import { messageOf } from "../common/errors.ts";
+import { createDispatcher, readAtMost, type ProxySettings } from "../common/http.ts";
+import type { Secret } from "../common/secrets.ts";
+import { oneLine } from "../common/text.ts";
+import { formatDuration } from "../common/units.ts";
+import type { Dialect, ForgeCall } from "./dialect.ts";
+import { ForgeError } from "./forge-error.ts";
+
+export interface ForgeHttpSettings {
+  readonly url: URL;
+  readonly token: Secret;
+  readonly tls: { readonly ca?: string; readonly cert?: string; readonly key?: Secret };
+  readonly proxy?: ProxySettings;
+  /** Ten seconds when not given. */
+  readonly timeoutMs?: number;
+}
+
+export interface ForgeAnswer {
+  readonly status: number;
+  readonly value: unknown;
+  readonly text: string;
+}
+
+const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 8 * 1024 ** 2;
+const DEFAULT_PAUSE_MS = 60_000;
+const MAX_PAUSE_MS = 3_600_000;
+
+/**
+ * Calls of a forge's REST API. When it wants fewer calls, none is made before the time that it names: those fail at once. No redirect is followed:
+ * the token is for this address alone. Keeps connections; close it.
+ */
+export class ForgeHttp {
+  readonly #settings: ForgeHttpSettings;
+  readonly #dialect: Dialect;
+  readonly #clock: Clock;
+  readonly #dispatcher: Dispatcher;
+  #pausedUntilMs = 0;
+
+  constructor(settings: ForgeHttpSettings, dialect: Dialect, clock: Clock) {
+    this.#settings = settings;
+    this.#dialect = dialect;
+    this.#clock = clock;
+    const { tls, proxy } = settings;
+    this.#dispatcher = createDispatcher({ tls, ...(proxy === undefined ? {} : { proxy }) });
+  }
+
+  async close(): Promise<void> {
+    await this.#dispatcher.destroy();
+  }
+
+  /** The answer whatever its status; throws a ForgeError when there is none, or when the forge wants fewer calls. */
+  async call(call: ForgeCall, signal: AbortSignal): Promise<ForgeAnswer> {
+    const endpoint = `${call.method} ${call.path.replace(/\?.*$/, "")}`;
+    if (this.#clock.now() < this.#pausedUntilMs) throw this.#paused(endpoint);
+    const answer = await this.#send(call, endpoint, signal);
+    const pauseMs = this.#pauseAfter(answer.status, answer.headers);
+    if (pauseMs !== undefined) {
+      this.#pausedUntilMs = this.#clock.now() + Math.min(pauseMs, MAX_PAUSE_MS);
+      // The last call that it allows was carried out; only the next one has to wait.
+      if (answer.status >= 400) throw this.#paused(endpoint);
+    }
+    const text = answer.body.toString("utf8");
+    return { status: answer.status, value: parseJson(text), text };
+  }
+
+  async #send(call: ForgeCall, endpoint: string, signal: AbortSignal) {
+    const { url, token, timeoutMs = TIMEOUT_MS } = this.#settings;
+    const limited = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs * 2)]);
+    try {
+      const response = await request(`${url.href.replace(/\/+$/, "")}${this.#dialect.root}${call.path}`, {
+        method: call.method,
+        headers: {
+          ...this.#dialect.headersFor(token.reveal()),
+          "user-agent": "penstock",
+          ...(call.json === undefined ? {} : { "content-type": "application/json" }),
+        },
+        body: call.json === undefined ? null : JSON.stringify(call.json),
+        dispatcher: this.#dispatcher,
+        headersTimeout: timeoutMs,
+        bodyTimeout: timeoutMs,
+        signal: limited,
+      });
+      return { status: response.statusCode, headers: response.headers, body: await readAtMost(response.body, MAX_BYTES) };
+    } catch (error) {
+      signal.throwIfAborted();
+      const because = limited.aborted ? `no answer within ${formatDuration(timeoutMs * 2)}` : oneLine(messageOf(error), 200);
+      throw new ForgeError(endpoint, because, { cause: error });
+    }
+  }
+
+  #paused(endpoint: string): ForgeError {
+    const forMs = Math.max(0, this.#pausedUntilMs - this.#clock.now());
+    return new ForgeError(endpoint, `it wants fewer requests; again in ${formatDuration(forMs)}`, {
+      retryAtMs: this.#pausedUntilMs,
+    });
+  }
+
+  /** Undefined when the next call may come at once. GitHub refuses with 403 as well, the others with 429. */
+  #pauseAfter(status: number, headers: Readonly<Record<string, string | string[] | undefined>>): number | undefined {
+    const header = (name: string): string | undefined => [headers[name]].flat()[0];
+    const retryAfter = header("retry-after");
+    const isRefused = status === 429 || ((status === 403 || status === 503) && retryAfter !== undefined);
+    const left = header("x-ratelimit-remaining") ?? header("ratelimit-remaining");
+    if (!isRefused && left !== "0") return undefined;
+    if (retryAfter !== undefined) {
+      if (/^\d{1,6}$/.test(retryAfter)) return Number(retryAfter) * 1000;
+      const date = Date.parse(retryAfter);
+      if (!Number.isNaN(date)) return Math.max(0, date - this.#clock.now());
+    }
+    const reset = header("x-ratelimit-reset") ?? header("ratelimit-reset");
+    return reset !== undefined && /^\d{1,12}$/.test(reset)
+      ? Math.max(0, Number(reset) * 1000 - this.#clock.now())
+      : DEFAULT_PAUSE_MS;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // A page of a proxy, or nothing: whoever asked for a value finds none.
+  }
+}

@@ -1,0 +1,30 @@
+import { idOf, MAX_PAGES, memberOf, PAGE_SIZE, readComment, textOf, type Dialect } from "./dialect.ts";
+
+/** GitHub's REST API, also of an own server, whose address ends with `/api/v3`. `repository` is `owner/name`. */
+export function githubDialect(repository: string): Dialect {
+  const repo = `/repos/${repository.split("/").map(encodeURIComponent).join("/")}`;
+  return {
+    root: "",
+    defaultUrl: "https://api.github.com",
+    headersFor: (token) => ({
+      authorization: `Bearer ${token}`,
+      accept: "application/vnd.github+json",
+      "x-github-api-version": "2022-11-28",
+    }),
+    user: "/user",
+    loginOf: (user) => textOf(memberOf(user, "login")),
+    openRequests: (page) => `${repo}/pulls?state=open&sort=created&direction=desc&per_page=${PAGE_SIZE}&page=${page}`,
+    numberOf: (request) => idOf(memberOf(request, "number")),
+    comments: (request, page) => `${repo}/issues/${request}/comments?per_page=${PAGE_SIZE}&page=${page}`,
+    commentPages: MAX_PAGES,
+    commentOf: (value) => readComment(value, ["user", "login"]),
+    createComment: (request, body) => ({ method: "POST", path: `${repo}/issues/${request}/comments`, json: { body } }),
+    updateComment: (_request, id, body) => ({ method: "PATCH", path: `${repo}/issues/comments/${id}`, json: { body } }),
+    setStatus: (commit, { state, context, description }) => ({
+      method: "POST",
+      path: `${repo}/statuses/${commit}`,
+      json: { state, context, description },
+    }),
+    isRepeated: () => false,
+  };
+}

@@ -1,0 +1,34 @@
+import { idOf, MAX_PAGES, memberOf, PAGE_SIZE, readComment, textOf, type Dialect } from "./dialect.ts";
+
+const STATES = { pending: "pending", success: "success", failure: "failed" } as const;
+
+/** GitLab's REST API. `repository` is the project with its groups: `group/sub/name`. */
+export function gitlabDialect(repository: string): Dialect {
+  const project = `/projects/${encodeURIComponent(repository)}`;
+  return {
+    root: "/api/v4",
+    defaultUrl: "https://gitlab.com",
+    headersFor: (token) => ({ "private-token": token, accept: "application/json" }),
+    user: "/user",
+    loginOf: (user) => textOf(memberOf(user, "username")),
+    openRequests: (page) => `${project}/merge_requests?state=opened&order_by=created_at&per_page=${PAGE_SIZE}&page=${page}`,
+    numberOf: (request) => idOf(memberOf(request, "iid")),
+    comments: (request, page) =>
+      `${project}/merge_requests/${request}/notes?sort=asc&order_by=created_at&per_page=${PAGE_SIZE}&page=${page}`,
+    commentPages: MAX_PAGES,
+    commentOf: (value) => readComment(value, ["author", "username"]),
+    createComment: (request, body) => ({ method: "POST", path: `${project}/merge_requests/${request}/notes`, json: { body } }),
+    updateComment: (request, id, body) => ({
+      method: "PUT",
+      path: `${project}/merge_requests/${request}/notes/${id}`,
+      json: { body },
+    }),
+    setStatus: (commit, { state, context, description }) => ({
+      method: "POST",
+      path: `${project}/statuses/${commit}`,
+      json: { state: STATES[state], name: context, description },
+    }),
+    // GitLab refuses to set a status to what it is.
+    isRepeated: (status, text) => status === 400 && text.includes("Cannot transition status"),
+  };
+}

@@ -1,0 +1,145 @@
+import { describe, expect, it } from "vitest";
+import type { Clock } from "../../src/common/clock.ts";
+import { Secret } from "../../src/common/secrets.ts";
+import type { Forge } from "../../src/forge/forge.ts";
+import { openForge } from "../../src/forge/open-forge.ts";
+import { startFakeForge, type FakeForge, type ForgeKind } from "../support/fake-forge.ts";
+
+const NEVER = new AbortController().signal;
+const COMMIT = "c0".repeat(20);
+const MARKER = "<!-- penstock plan of test -->";
+const CONTEXT = "penstock/applied/test";
+
+class TestClock implements Clock {
+  ms = Date.parse("2026-11-22T12:00:00Z");
+  now(): number {
+    return this.ms;
+  }
+  random(): number {
+    return 0.5;
+  }
+}
+
+interface Opened extends AsyncDisposable {
+  readonly fake: FakeForge;
+  readonly forge: Forge;
+  readonly clock: TestClock;
+}
+
+async function open(kind: ForgeKind, token?: string): Promise<Opened> {
+  const fake = await startFakeForge(kind);
+  const clock = new TestClock();
+  const { url, repository } = fake;
+  const forge = openForge({ kind, url: new URL(url), token: new Secret(token ?? fake.token), repository, tls: {} }, {}, clock);
+  return {
+    fake,
+    forge,
+    clock,
+    async [Symbol.asyncDispose]() {
+      await forge.close();
+      await fake[Symbol.asyncDispose]();
+    },
+  };
+}
+
+describe.each<ForgeKind>(["github", "gitlab", "gitea"])("%s", (kind) => {
+  it("has one comment a request, which is updated in place, also by a daemon that starts again", async () => {
+    await using opened = await open(kind);
+    const { fake, forge } = opened;
+    for (let count = 0; count < 60; count += 1) fake.addComment(7, "somebody", `comment ${count}`);
+    await forge.upsertComment(7, MARKER, "first", NEVER);
+    await forge.upsertComment(7, MARKER, "second", NEVER);
+    const again = openForge(
+      { kind, url: new URL(fake.url), token: new Secret(fake.token), repository: fake.repository, tls: {} },
+      {},
+      opened.clock,
+    );
+    await again.upsertComment(7, MARKER, "third", NEVER);
+    await again.close();
+    const ours = fake.comments.filter(({ author }) => author === "penstock-bot");
+    expect(ours.map(({ body }) => body)).toEqual([`${MARKER}\nthird`]);
+  });
+
+  it("never takes a comment for ours that somebody else wrote", async () => {
+    await using opened = await open(kind);
+    const { fake, forge } = opened;
+    fake.addComment(7, "mallory", `${MARKER}\nfake`);
+    await forge.upsertComment(7, MARKER, "real", NEVER);
+    expect(fake.comments.map(({ author, body }) => [author, body])).toEqual([
+      ["mallory", `${MARKER}\nfake`],
+      ["penstock-bot", `${MARKER}\nreal`],
+    ]);
+  });
+
+  it("writes a new comment when somebody deleted it", async () => {
+    await using opened = await open(kind);
+    const { fake, forge } = opened;
+    await forge.upsertComment(7, MARKER, "first", NEVER);
+    fake.deleteComment(fake.comments[0]!.id);
+    await forge.upsertComment(7, MARKER, "second", NEVER);
+    expect(fake.comments.map(({ body }) => body)).toEqual([`${MARKER}\nsecond`]);
+  });
+
+  it("sets statuses of commits, twice the same too, and no longer than a forge takes", async () => {
+    await using opened = await open(kind);
+    const { fake, forge } = opened;
+    await forge.setStatus(COMMIT, { state: "pending", context: CONTEXT, description: "x".repeat(300) }, NEVER);
+    await forge.setStatus(COMMIT, { state: "pending", context: CONTEXT, description: "still" }, NEVER);
+    await forge.setStatus(COMMIT, { state: "failure", context: CONTEXT, description: "no" }, NEVER);
+    expect(fake.statuses[0]).toMatchObject({ commit: COMMIT, state: "pending", context: CONTEXT });
+    expect(fake.statuses.at(-1)).toMatchObject({ state: kind === "gitlab" ? "failed" : "failure", description: "no" });
+  });
+
+  it("knows which requests are open, over several pages", async () => {
+    await using opened = await open(kind);
+    const { fake, forge } = opened;
+    for (let number = 1; number <= 120; number += 1) fake.openRequest(number);
+    fake.closeRequest(3);
+    const found = await forge.readOpenRequests(NEVER);
+    expect(found.size).toBe(119);
+    expect(found.has(3)).toBe(false);
+  });
+
+  it("makes no call before the time that the forge names", async () => {
+    await using opened = await open(kind);
+    const { fake, forge, clock } = opened;
+    fake.refuse(1, kind === "github" ? 403 : 429, { "retry-after": "30" });
+    await expect(forge.readOpenRequests(NEVER)).rejects.toMatchObject({ code: "forge", data: { retryAtMs: clock.ms + 30_000 } });
+    clock.ms += 29_000;
+    await expect(forge.readOpenRequests(NEVER)).rejects.toThrow(/fewer requests; again in 1s/);
+    expect(fake.calls).toHaveLength(1);
+    clock.ms += 2000;
+    expect((await forge.readOpenRequests(NEVER)).size).toBe(0);
+  });
+
+  it("stops after the last call that the limit allows", async () => {
+    await using opened = await open(kind);
+    const { fake, forge, clock } = opened;
+    const reset = String(Math.ceil(clock.ms / 1000) + 60);
+    const names = kind === "gitlab" ? ["ratelimit-remaining", "ratelimit-reset"] : ["x-ratelimit-remaining", "x-ratelimit-reset"];
+    fake.refuse(1, 200, { [names[0]!]: "0", [names[1]!]: reset }, "[]");
+    expect((await forge.readOpenRequests(NEVER)).size).toBe(0);
+    await expect(forge.readOpenRequests(NEVER)).rejects.toThrow(/again in 1m/);
+    expect(fake.calls).toHaveLength(1);
+  });
+
+  it("says what is wrong, and never the token", async () => {
+    await using opened = await open(kind, "wrong-token-3141");
+    const error = await opened.forge
+      .setStatus(COMMIT, { state: "success", context: CONTEXT, description: "" }, NEVER)
+      .catch((thrown: unknown) => thrown);
+    expect(String(error)).toMatch(/status 401: Bad credentials; check forge\.tokenFile/);
+    expect(JSON.stringify(error) + String(error)).not.toContain("3141");
+  });
+});
+
+it("takes a forge that is down, slow to end or not itself for what it is", async () => {
+  await using opened = await open("github");
+  const { fake, forge } = opened;
+  fake.refuse(1, 502, {}, "<html>Bad gateway</html>");
+  await expect(forge.readOpenRequests(NEVER)).rejects.toMatchObject({ code: "forge", retry: "next-pass" });
+  fake.refuse(1, 200, {}, "<html>Sign in</html>");
+  await expect(forge.readOpenRequests(NEVER)).rejects.toThrow(/it is no list/);
+  fake.refuse(1, 302, { location: "http://127.0.0.1:1/" });
+  await expect(forge.readOpenRequests(NEVER)).rejects.toThrow(/status 302/);
+});

@@ -1,0 +1,86 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { startFakeForge, type FakeForge, type ForgeKind } from "../support/fake-forge.ts";
+import { aJob, anArtifact, aRunningJob } from "./manifests.ts";
+import type { RunningDaemon } from "./running-daemon.ts";
+import { createWorld, isRunning, type World } from "./world.ts";
+
+interface Forged extends AsyncDisposable {
+  readonly world: World;
+  readonly forge: FakeForge;
+}
+
+async function aWorldWithForge(kind: ForgeKind): Promise<Forged> {
+  const forge = await startFakeForge(kind);
+  const folder = await mkdtemp(join(tmpdir(), "penstock-forge-"));
+  const tokenFile = join(folder, "token");
+  await writeFile(tokenFile, `${forge.token}\n`);
+  const world = await createWorld({ config: { forge: { kind, url: forge.url, tokenFile, repository: forge.repository } } });
+  return {
+    world,
+    forge,
+    async [Symbol.asyncDispose]() {
+      await world[Symbol.asyncDispose]();
+      await forge[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function until(daemon: RunningDaemon, what: string, test: () => boolean): Promise<void> {
+  for (let passes = 0; passes < 400 && !test(); passes += 1) await daemon.passes(1);
+  if (!test()) throw new Error(`${what} did not come about:\n${daemon.log()}`);
+}
+
+function statesOf(forge: FakeForge, context: string, commit: string): readonly string[] {
+  return forge.statuses.filter((one) => one.context === context && one.commit === commit).map(({ state }) => state);
+}
+
+describe.concurrent.each<ForgeKind>(["github", "gitlab", "gitea"])("a daemon with %s", (kind) => {
+  it("tells a commit pending and then success, and a request its plan in one comment and a status", async () => {
+    await using forged = await aWorldWithForge(kind);
+    const { world, forge } = forged;
+    const commit = await world.push(await aRunningJob("orders"));
+    const daemon = world.startDaemon();
+    const { flinkJobId } = await daemon.untilJob("orders", isRunning);
+    await until(daemon, "pending", () => statesOf(forge, "penstock/applied/test", commit).includes("pending"));
+    world.flink.completeCheckpoint(flinkJobId!);
+    world.clock.pass(10_000);
+    await until(daemon, "success", () => statesOf(forge, "penstock/applied/test", commit).at(-1) === "success");
+
+    forge.openRequest(7);
+    const request = async (rpus: number): Promise<string> => {
+      const files = { "orders.yaml": anArtifact("orders") + aJob("orders", { rpus }) };
+      const head = await world.git.commitFiles("jobs", "work", files, "change", { parent: commit });
+      await world.git.deleteBranch("jobs", "work");
+      for (const ref of ["refs/pull/7/head", "refs/pull/6/head"]) await world.git.git("jobs", ["update-ref", ref, head]);
+      return head;
+    };
+    const first = await request(4);
+    await until(daemon, "the plan's status", () => statesOf(forge, "penstock/plan/test", first).length > 0);
+    const second = await request(0);
+    await until(daemon, "the next plan's status", () => statesOf(forge, "penstock/plan/test", second).length > 0);
+    expect(forge.comments).toHaveLength(1); // request 6 is closed, though its ref is there
+    expect(forge.comments[0]).toMatchObject({ request: 7, author: "penstock-bot" });
+    expect(forge.comments[0]!.body).toContain("| Job **default/orders** | **suspend** |");
+    expect(daemon.log()).not.toContain(forge.token);
+  });
+});
+
+it("goes on as ever while the forge is down, and tells it later", async () => {
+  await using forged = await aWorldWithForge("github");
+  const { world, forge } = forged;
+  forge.refuse(3, 503);
+  const commit = await world.push({ ...(await aRunningJob("orders")), "bad.yaml": aJob("bad", { rpus: -1 }) });
+  const daemon = world.startDaemon();
+  await daemon.untilJob("orders", isRunning);
+  for (let tries = 0; tries < 5; tries += 1) {
+    world.clock.pass(60_000);
+    await daemon.passes(15);
+  }
+  await until(daemon, "failure", () => statesOf(forge, "penstock/applied/test", commit).at(-1) === "failure");
+  expect(forge.statuses.at(-1)?.description).toMatch(/^1 problem: bad\.yaml:\d+:\d+ /);
+  expect(daemon.logged("warn").filter(({ msg }) => msg.startsWith("the forge"))).toHaveLength(1);
+});
