@@ -68,6 +68,8 @@ spec:
 const isHealthy = (status: JobStatus): boolean =>
   status.flinkJobState === "Running" && findCondition(status.conditions, "Healthy")?.status === "True";
 
+const isFinished = ({ phase, flinkJobState }: JobStatus): boolean => phase === "Ready" && flinkJobState === "Finished";
+
 /** What the issue asks to be seen of a job at parallelism 5 with checkpoints every 30 s. */
 async function expectRunningAsDeclared(world: RealWorld, name: string): Promise<void> {
   const daemon = world.startDaemon();
@@ -137,7 +139,6 @@ describe("the seed case on Flink 1.16.3", () => {
   it("ends a bounded job as Finished, and starts it no more", async () => {
     const entryClass = "org.apache.flink.streaming.examples.wordcount.WordCount";
     await world.push({ "words.yaml": seed({ name: "word-count", maven: EXAMPLES.wordCount116, entryClass, rpus: 1 }) });
-    const isFinished = ({ phase, flinkJobState }: JobStatus): boolean => phase === "Ready" && flinkJobState === "Finished";
     const first = world.startDaemon();
     const finished = await first.untilJob("word-count", isFinished);
     await first.untilAtRest();
