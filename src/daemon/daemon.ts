@@ -41,6 +41,8 @@ const STATUS_POLL_EVERY = 6;
 
 /** After a webhook the branch is asked for once more when it did not move: some servers tell of a push before they show it. */
 const SECOND_LOOK_MS = 1000;
+/** Requests are planned so long after a webhook. */
+const REQUESTS_AFTER_MS = 1000;
 /** However many webhooks come. */
 const LOOKS_APART_MS = 200;
 
@@ -49,17 +51,17 @@ const LOOKS_APART_MS = 200;
  * ServerListenError before anything is done when the HTTP server cannot listen.
  */
 export async function runDaemon(options: DaemonOptions): Promise<DaemonEnd> {
-  const polls = new Wake();
-  const server = await openServer(options, polls);
+  const wakes = { polls: new Wake(), requests: new Wake() };
+  const server = await openServer(options, wakes);
   try {
-    return await runBesideServer(options, polls, server);
+    return await runBesideServer(options, wakes, server);
   } finally {
     await server?.close();
   }
 }
 
 /** What it needs is loaded only when it is wanted: that is a twentieth of the daemon's memory. */
-async function openServer(options: DaemonOptions, polls: Wake): Promise<Server | undefined> {
+async function openServer(options: DaemonOptions, { polls, requests }: Wakes): Promise<Server | undefined> {
   const { config, clock, log, once } = options;
   if (config.server === undefined || once !== undefined) return undefined;
   const { startServer } = await import("../server/server.ts");
@@ -67,14 +69,27 @@ async function openServer(options: DaemonOptions, polls: Wake): Promise<Server |
     config: { ...config, server: config.server },
     clock,
     log,
-    // Open requests are found by their refs, so that both are one question to Git.
-    onWebhook: () => polls.wake(),
+    // Whatever it is about: a request that was merged moves the branch, and a push what requests are to be merged into.
+    onWebhook: () => {
+      polls.wake();
+      requests.wake();
+    },
   });
   options.onListening?.(server.url);
   return server;
 }
 
-async function runBesideServer(options: DaemonOptions, polls: Wake, server: Server | undefined): Promise<DaemonEnd> {
+/** Who asks the repository: for its branches, and for its requests. */
+interface Wakes {
+  readonly polls: Wake;
+  readonly requests: Wake;
+}
+
+async function runBesideServer(
+  options: DaemonOptions,
+  { polls, requests }: Wakes,
+  server: Server | undefined,
+): Promise<DaemonEnd> {
   const wake = new Wake();
   const { clock, log, redactor = new Redactor() } = options;
   const observer = server?.observer ?? UNOBSERVED;
@@ -89,8 +104,12 @@ async function runBesideServer(options: DaemonOptions, polls: Wake, server: Serv
   const polling = new AbortController();
   const untilTheEnd = AbortSignal.any([polling.signal, options.stop]);
   const polled = pollRepository(assembly, { wake, polls }, untilTheEnd, options);
-  const beside = options.once === undefined ? [assembly.previews, assembly.commitStatuses] : [];
-  const besides = beside.map(async (one) => one?.run(untilTheEnd));
+  const { previews, commitStatuses } = assembly;
+  const sleep = async (ms: number, signal: AbortSignal): Promise<void> => {
+    // The pass that a push wakes comes first, and a burst of webhooks is one round.
+    if (await requests.wait(ms, signal)) await new Wake().wait(REQUESTS_AFTER_MS, signal);
+  };
+  const besides = options.once === undefined ? [previews?.run(untilTheEnd, sleep), commitStatuses?.run(untilTheEnd)] : [];
   try {
     return await passUntilTheEnd({ assembly, wake, server }, options, abort.signal);
   } finally {

@@ -1,4 +1,3 @@
-import { setTimeout } from "node:timers/promises";
 import type { Clock } from "../common/clock.ts";
 import { isAbort, messageOf } from "../common/errors.ts";
 import { canonicalJson, sha256Hex } from "../common/hash.ts";
@@ -73,13 +72,13 @@ export class Previews {
     if (pass.kind === "done") this.#live = pass;
   }
 
-  /** Until the signal is aborted. Never rejects. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Until the signal is aborted; `sleep` ends before its time when a webhook came. Never rejects. */
+  async run(signal: AbortSignal, sleep: (ms: number, signal: AbortSignal) => Promise<unknown>): Promise<void> {
     const { config, clock } = this.#deps;
     while (!signal.aborted) {
       // Live state that moves is seen with the next poll, too: so bursts of changes are one plan.
       const delayMs = config.repository.pollIntervalMs * (0.9 + 0.2 * clock.random());
-      await setTimeout(delayMs, undefined, { signal, ref: false }).catch(() => undefined); // aborted: the loop ends
+      await sleep(delayMs, signal);
       if (!signal.aborted) await this.#tryRound(signal);
     }
   }

@@ -53,6 +53,24 @@ describe.concurrent("a push that a webhook tells of", () => {
     await served.daemon.untilApplied(await served.world.push({ "more.yaml": aJob("more", { artifact: "orders" }) }));
   });
 
+  it("is felt by the plan of a request as well", async () => {
+    await using served = await aQuietWorld();
+    const { world, daemon, deliver } = served;
+    const main = await world.git.head("jobs", "main");
+    const head = await world.git.commitFiles("jobs", "work", { "more.yaml": aJob("more", { artifact: "orders" }) }, "more", {
+      parent: main!,
+    });
+    await world.git.git("jobs", ["update-ref", "refs/pull/7/head", head]);
+    const payload = { action: "opened", number: 7, repository: { full_name: "jobs" } };
+    expect(await deliver(githubDelivery("pull_request", payload, WEBHOOK_SECRET))).toMatchObject({ status: 202 });
+    let written: string | undefined;
+    for (let passes = 0; passes < 300 && written === undefined; passes += 1) {
+      await daemon.passes(1);
+      written = await world.git.head("jobs", "penstock/previews");
+    }
+    expect(await world.git.readFile("jobs", written!, "7.md")).toContain("| Job **default/more** | **create** |");
+  });
+
   it("does no harm however often it comes", async () => {
     await using served = await aQuietWorld();
     const { world, daemon, deliver } = served;
