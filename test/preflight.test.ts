@@ -41,6 +41,8 @@ async function everything(): Promise<Record<string, string>> {
     promtool: "echo 'promtool, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+b5)' >&2",
     java: `echo 'openjdk version "17.0.15" 2025-04-15' >&2`,
     javac: "echo javac 17.0.15",
+    pip: "echo 'pip 23.0.1 from /usr/lib/python3/dist-packages/pip (python 3.11)'",
+    "systemd-analyze": "echo 'systemd 252 (252.38-1~deb12u1)'",
     buildah: "echo 'buildah version 1.28.2 (image-spec 1.1.0-dev, runtime-spec 1.0.2-dev)'",
     podman: "echo podman version 4.3.1",
     crun: "echo crun version 1.8.1",
@@ -61,6 +63,8 @@ describe("preflight", () => {
       "found    java 17 or newer: 17.0.15",
       "found    javac 17 or newer: 17.0.15",
       "found    mvn (Maven): 3.8.7",
+      "found    pip (for readers of deployment formats): 23.0.1",
+      "found    systemd-analyze: 252",
       "found    buildah (as root: the container is built and run): 1.28.2",
       "found    podman (as root: the container is built and run): 4.3.1",
       "found    crun (as root: the container is built and run): 1.8.1",
@@ -80,6 +84,8 @@ describe("preflight", () => {
       "MISSING  java 17 or newer: not in the PATH. To install: apt-get install openjdk-17-jdk-headless",
       "MISSING  javac 17 or newer: not in the PATH. To install: apt-get install openjdk-17-jdk-headless",
       "MISSING  mvn (Maven): not in the PATH. To install: apt-get install maven",
+      "MISSING  pip (for readers of deployment formats): not in the PATH. To install: apt-get install python3-pip",
+      "MISSING  systemd-analyze: not in the PATH. To install: apt-get install systemd",
       ...["buildah", "podman", "crun", "debootstrap"].map(
         (name) =>
           `MISSING  ${name} (as root: the container is built and run): not in the PATH. To install: apt-get install ${name}`,

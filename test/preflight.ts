@@ -57,6 +57,20 @@ const TOOLS: readonly Tool[] = [
     find: () => findCommand("javac", ["-version"], [17]),
   },
   { name: "mvn (Maven)", scope: "all", install: "apt-get install maven", find: () => findCommand("mvn", ["--version"]) },
+  {
+    name: "pip (for readers of deployment formats)",
+    scope: "all",
+    install: "apt-get install python3-pip",
+    onlyForTests: true,
+    find: () => findCommand("pip", ["--version"]),
+  },
+  {
+    name: "systemd-analyze",
+    scope: "all",
+    install: "apt-get install systemd",
+    onlyForTests: true,
+    find: () => findCommand("systemd-analyze", ["--version"]),
+  },
   ...["buildah", "podman", "crun", "debootstrap"].map((name): Tool => {
     const find = async (): Promise<Finding> => findCommand(name, ["--version"]);
     return {
