@@ -4,6 +4,13 @@ import { canonicalJson, sha256Hex } from "../common/hash.ts";
 import type { Log } from "../common/log.ts";
 import { PREVIEWS_BRANCH } from "../config/branch-name.ts";
 import { oneLine } from "../common/text.ts";
+import {
+  GitAuthError,
+  GitProtocolError,
+  GitRateLimitedError,
+  GitRepositoryNotFoundError,
+  GitUnreachableError,
+} from "../git/errors.ts";
 import type { RequestRepository } from "../git/request-repository.ts";
 import type { StatusBranch } from "../git/status-branch.ts";
 import type { Pass } from "../pass/reconcile.ts";
@@ -59,6 +66,8 @@ export class Previews {
   #requests: readonly Request[] = [];
   #live: DonePass | undefined;
   #trouble: string | undefined;
+  /** Why a request could not be planned when it was last tried, so that it is said once. */
+  readonly #putOff = new Map<string, string>();
   #unwritten = true;
   /** Requests whose newest plan was not told yet. */
   readonly #untold = new Set<string>();
@@ -91,8 +100,9 @@ export class Previews {
     } catch (error) {
       if (isAbort(error, signal)) return;
       const because = oneLine(messageOf(error), 300);
-      if (this.#trouble !== because) this.#deps.log.warn({ because }, "requests cannot be planned; it is tried again");
-      this.#trouble = because;
+      const isNew = this.#trouble !== because && !isAboutTheServer(error);
+      this.#deps.log[isNew ? "warn" : "debug"]({ because }, "requests cannot be planned; it is tried again");
+      if (isNew) this.#trouble = because;
     }
   }
 
@@ -132,6 +142,7 @@ export class Previews {
     if (before?.key === key) return false;
     const plan = await this.#planNow(request, live, signal);
     if (plan === "later") return false;
+    this.#putOff.delete(request.id);
     this.#known.set(request.id, { request, key, plan });
     return before === undefined || canonicalJson(before.plan) !== canonicalJson(plan);
   }
@@ -147,7 +158,9 @@ export class Previews {
       signal.throwIfAborted();
       const because = oneLine(messageOf(error), 300);
       if (!(error instanceof RequestTooLargeError) && !limited.aborted) {
-        log.warn({ request: request.name, because }, "request cannot be planned now; it is tried again");
+        const isNew = this.#putOff.get(request.id) !== because && !isAboutTheServer(error);
+        log[isNew ? "warn" : "debug"]({ request: request.name, because }, "request cannot be planned now; it is tried again");
+        this.#putOff.set(request.id, because);
         return "later";
       }
       const why = limited.aborted ? "planning it took too long" : because;
@@ -188,6 +201,17 @@ export class Previews {
         this.#untold.delete(id);
     }
   }
+}
+
+/** The server is down, or does not know us: whoever polls the branch says so. */
+function isAboutTheServer(error: unknown): boolean {
+  return (
+    error instanceof GitUnreachableError ||
+    error instanceof GitAuthError ||
+    error instanceof GitRateLimitedError ||
+    error instanceof GitRepositoryNotFoundError ||
+    error instanceof GitProtocolError
+  );
 }
 
 /** What a plan depends on besides the two commits: every transition is a commit of the status branch; slots move without one. */
