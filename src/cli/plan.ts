@@ -2,12 +2,16 @@ import { resolve } from "node:path";
 import type { ReadBlob } from "../artifacts/path-source.ts";
 import { messageOf } from "../common/errors.ts";
 import { createLog } from "../common/log.ts";
+import { Redactor } from "../common/redactor.ts";
 import { oneLine } from "../common/text.ts";
 import type { Config } from "../config/config.ts";
 import { openForReading, type OpenForReading } from "../daemon/open-reading.ts";
 import { readBlobOf } from "../daemon/read-blob.ts";
+import { desiredOf } from "../pass/observe-and-decide.ts";
 import { headOf, manifestsOf } from "../pass/read-manifests.ts";
 import { buildStatusView, SnapshotReader } from "../pass/read-snapshot.ts";
+import { SecretReader } from "../pass/read-secrets.ts";
+import { wantedSecrets } from "../pass/secrets-for-job.ts";
 import type { Snapshot } from "../pass/snapshot.ts";
 import { formatPlanJson } from "../preview/format-json.ts";
 import { formatPlanMarkdown } from "../preview/format-markdown.ts";
@@ -44,9 +48,12 @@ export async function plan(io: Io, options: PlanOptions): Promise<ExitStatus> {
   if (loaded === undefined) return 2;
   const { config } = loaded;
   const log = createLog({ level: "error", people: io.stderr.isTTY === true, stream: io.stderr });
-  const world = openForReading(config, { clock: io.clock, log }, options.ref);
+  const redactor = new Redactor();
+  const world = openForReading(config, { clock: io.clock, log, redactor }, options.ref);
   try {
     const { snapshot, subject, readBlob } = await readPlanned(io, config, options, world);
+    // No plan needs a secret, but Flink may tell one; where they are at hand they are known by sight.
+    await new SecretReader(config.secrets.dir, redactor).read(wantedSecrets(desiredOf(snapshot)), io.stop);
     const planned = await planNow({ config, clock: io.clock, clusters: world.clusters, readBlob }, snapshot, subject, io.stop);
     if (planned.kind === "undetermined") {
       printLine(io.stderr, `nothing can be planned: ${oneLine(planned.because)}`);

@@ -1,5 +1,6 @@
 import type { Clock } from "../common/clock.ts";
 import type { Log } from "../common/log.ts";
+import type { Redactor } from "../common/redactor.ts";
 import type { Config } from "../config/config.ts";
 import { Cluster, type SightedCluster } from "../flink/cluster.ts";
 import { FlinkReader } from "../flink/flink-reader.ts";
@@ -19,14 +20,14 @@ export interface OpenForReading {
 /** Nothing is called yet. `ref` takes the place of the configured branch: a branch's name, or a full ref. */
 export function openForReading(
   config: Config,
-  tools: { readonly clock: Clock; readonly log: Log },
+  tools: { readonly clock: Clock; readonly log: Log; readonly redactor?: Redactor },
   ref = config.repository.branch,
 ): OpenForReading {
-  const { clock, log } = tools;
+  const { clock, log, redactor } = tools;
   const transport = new GitTransport({ ...config.repository, proxy: config.proxy }, clock);
   const opened = [...config.zones.values()].flatMap(({ name: zone, clusters }) =>
     clusters.map((one) => {
-      const client = new FlinkReader({ ...one, proxy: config.proxy }, { clock });
+      const client = new FlinkReader({ ...one, proxy: config.proxy }, { clock, ...(redactor === undefined ? {} : { redactor }) });
       const s3 = one.s3 === undefined ? undefined : new S3Folders(one.s3, config.proxy);
       const more = s3 === undefined ? {} : { s3 };
       return { cluster: new Cluster({ zone, config: one, client, instance: config.instance, clock, log, ...more }), s3 };

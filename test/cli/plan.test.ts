@@ -119,6 +119,18 @@ describe.concurrent("penstock plan", () => {
     expect(held.guard).toHaveLength(1);
   });
 
+  it("shows no secret that Flink tells", async () => {
+    await using folder = await aFolder({ "default/db-password": "correct-horse-battery\n" });
+    await using world = await createWorld({ config: { secrets: { dir: folder.path } } });
+    await world.push(await aRunningJob("orders", { mainArgs: ["--password", "${secret:db-password}"] }));
+    await world.runOnce();
+    const because = "java.lang.IllegalStateException: cannot log in with correct-horse-battery at all";
+    world.flink.setJobState(world.flink.jobs[0]!.flinkJobId, "FAILED", because);
+    const { stdout } = await plan(world, "--output", "json");
+    expect(stdout).toContain("cannot log in with [secret] at all");
+    expect(stdout).not.toContain("correct-horse-battery");
+  });
+
   it("gives programs the JSON that config/plan.schema.json describes", async () => {
     await using world = await aRunningWorld();
     await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { rpus: 4 }) });
