@@ -11,7 +11,7 @@ import { NAMES } from "./random-git.ts";
 import { RandomWorld } from "./random-world.ts";
 import { checkLive, checkPass, checkRepetition, checkRest, newStart, whoNeeds, type Ledger } from "./walk-checks.ts";
 
-/** `WALK_SEEDS=4711 npx vitest run --project fast test/pass/random-walk.test.ts` plays one walk again, `WALK_SEEDS=4000-5000` many. */
+/** `WALK_SEEDS=4711 npm run test:unit -- test/pass/random-walk.test.ts` plays one walk again, `WALK_SEEDS=4000-5000` many. */
 const [FIRST, LAST] = seedsOf(process.env["WALK_SEEDS"]) ?? [0, inject("extent") === "long" ? 2000 : 24];
 const PART = Math.ceil((LAST - FIRST) / Math.max(6, (LAST - FIRST) / 100));
 const STEPS = 50;
