@@ -6,9 +6,12 @@ import { parseArgs, promisify, stripVTControlCharacters } from "node:util";
 
 /**
  * What the tests need on this machine: says what is there, what is missing, and how to install it.
- * `node test/preflight.ts [--only fast]`; exit status 1 when something is missing.
+ * `node test/preflight.ts [--only fast|container]`; exit status 1 when something is missing.
  */
-export type Scope = "all" | "fast";
+export type Scope = "fast" | "all" | "container";
+
+/** Each one needs what those before it need, too. */
+const SCOPES: readonly Scope[] = ["fast", "all", "container"];
 
 export type Finding = { readonly found: true; readonly version: string } | { readonly found: false; readonly reason: string };
 
@@ -59,27 +62,19 @@ const TOOLS: readonly Tool[] = [
   { name: "mvn (Maven)", scope: "all", install: "apt-get install maven", find: () => findCommand("mvn", ["--version"]) },
   {
     name: "pip (for readers of deployment formats)",
-    scope: "all",
+    scope: "container",
     install: "apt-get install python3-pip",
-    onlyForTests: true,
     find: () => findCommand("pip", ["--version"]),
   },
-  {
-    name: "systemd-analyze",
-    scope: "all",
-    install: "apt-get install systemd",
-    onlyForTests: true,
-    find: () => findCommand("systemd-analyze", ["--version"]),
-  },
-  ...["buildah", "podman", "crun", "debootstrap"].map((name): Tool => {
+  ...[
+    ["systemd-analyze", "systemd"],
+    ["buildah", "buildah"],
+    ["podman", "podman"],
+    ["crun", "crun"],
+    ["debootstrap", "debootstrap"],
+  ].map(([name = "", debianPackage = ""]): Tool => {
     const find = async (): Promise<Finding> => findCommand(name, ["--version"]);
-    return {
-      name: `${name} (as root: the container is built and run)`,
-      scope: "all",
-      install: `apt-get install ${name}`,
-      onlyForTests: true,
-      find,
-    };
+    return { name, scope: "container", install: `apt-get install ${debianPackage}`, find };
   }),
 ];
 
@@ -90,7 +85,8 @@ export async function preflight(
   purpose: "tests" | "programs" = "tests",
 ): Promise<boolean> {
   const isWanted = (tool: Tool): boolean => purpose === "tests" || tool.onlyForTests !== true;
-  const wanted = TOOLS.filter((tool) => (scope === "all" || tool.scope === "fast") && isWanted(tool));
+  const isInScope = (tool: Tool): boolean => SCOPES.indexOf(tool.scope) <= SCOPES.indexOf(scope);
+  const wanted = TOOLS.filter((tool) => isInScope(tool) && isWanted(tool));
   const findings = await Promise.all(wanted.map(async (tool) => ({ tool, finding: await tool.find() })));
   const missing: string[] = [];
   for (const { tool, finding } of findings) {
@@ -151,6 +147,7 @@ function atLeast(wanted: number | readonly number[], version: string): Finding {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { only: { type: "string" } } });
-  if (values.only !== undefined && values.only !== "fast") throw new Error(`--only knows "fast" alone, not "${values.only}"`);
-  if (!(await preflight(values.only ?? "all", (line) => console.log(line)))) process.exitCode = 1;
+  const scope = SCOPES.find((known) => known === (values.only ?? "all"));
+  if (scope === undefined) throw new Error(`--only knows "fast" and "container", not "${values.only}"`);
+  if (!(await preflight(scope, (line) => console.log(line)))) process.exitCode = 1;
 }

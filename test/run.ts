@@ -8,7 +8,8 @@ import { preflight } from "./preflight.ts";
 import { formatTotals, sumTotals, type Totals, totalsOfCommand, totalsOfReport } from "./support/totals.ts";
 
 /**
- * `npm test`, with `--only fast` `npm run test:fast`, with `--only long` `npm run test:long`: looks first whether the machine has what it
+ * `npm test`, with `--container` the container as well, for which it has to be root; with `--only fast` `npm run test:fast`, with `--only
+ * long` `npm run test:long`: looks first whether the machine has what it
  * takes, then runs the stages, all of them also after a failed one, so that one look shows everything. Nothing is skipped for want of a tool. The last line is
  * `N passed, N failed`; where `TEST_TOTALS_FILE` names a file, it goes there instead.
  */
@@ -24,21 +25,24 @@ const FAST: readonly Stage[] = [
   { script: "format:check", kind: "command" },
   { script: "test:unit", kind: "vitest" },
 ];
-const STAGES: Readonly<Record<"all" | "fast" | "long", readonly Stage[]>> = {
-  all: [...FAST, { script: "test:flink", kind: "vitest" }],
+const ALL: readonly Stage[] = [...FAST, { script: "test:flink", kind: "vitest" }];
+const STAGES: Readonly<Record<"all" | "container" | "fast" | "long", readonly Stage[]>> = {
+  all: ALL,
+  container: [...ALL, { script: "test:container", kind: "vitest" }],
   fast: FAST,
   long: [{ script: "test:endurance", kind: "vitest" }],
 };
 
-const { values } = parseArgs({ options: { only: { type: "string" } } });
-const only = values.only ?? "all";
-if (only !== "all" && only !== "fast" && only !== "long") throw new Error(`--only knows "fast" and "long", not "${only}"`);
+const { values } = parseArgs({ options: { only: { type: "string" }, container: { type: "boolean", default: false } } });
+const only = values.only ?? (values.container ? "container" : "all");
+if (only !== "all" && only !== "container" && only !== "fast" && only !== "long")
+  throw new Error(`--only knows "fast" and "long", not "${only}"`);
 
 const leaving = new AbortController();
 // The terminal interrupts the stage under way as well: it ends by itself, no other one starts, and the reports are removed.
 process.once("SIGINT", () => leaving.abort());
 
-const ready = await preflight(only === "fast" ? "fast" : "all", (line) => console.log(line));
+const ready = await preflight(only === "long" ? "all" : only, (line) => console.log(line));
 const totals = ready ? await runStages(STAGES[only]) : totalsOfCommand(1);
 const totalsFile = process.env["TEST_TOTALS_FILE"];
 if (totalsFile === undefined || totalsFile === "") console.log(formatTotals(totals));

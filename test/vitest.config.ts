@@ -8,7 +8,8 @@ declare module "vitest" {
 }
 
 /**
- * Three sets: `fast` needs only Node and Git; `flink` starts real clusters, so its files run one after another; `long` is what takes more time
+ * Four sets: `fast` needs only Node and Git; `flink` starts real clusters, so its files run one after another; `container` builds the
+ * image, as root, and runs it; `long` is what takes more time
  * than anybody waits for: those of the other two that know the extent, with all their seeds and versions, and what stands in test/long. Nothing
  * here has state of a module or of the process, so the files of a worker share their modules, which halves the time of the fast ones.
  */
@@ -19,7 +20,7 @@ export default defineConfig({
         test: {
           name: "fast",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/e2e/**", "test/bench/**", "test/long/**"],
+          exclude: ["test/e2e/**", "test/bench/**", "test/container/**", "test/long/**"],
           isolate: false,
           testTimeout: 60_000,
           provide: { extent: "short" },
@@ -32,6 +33,16 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 300_000,
+          provide: { extent: "short" },
+        },
+      },
+      {
+        test: {
+          name: "container",
+          include: ["test/container/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 900_000,
           provide: { extent: "short" },
         },
       },

@@ -3,12 +3,12 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildContainerImage, type ContainerImage } from "../support/container-image.ts";
-import { runPodman, startContainer, type Container } from "../support/container.ts";
+import { buildContainerImage, type ContainerImage } from "./container-image.ts";
+import { runPodman, startContainer, type Container } from "./container.ts";
 import { freePorts } from "../support/real-flink.ts";
 import { TEST_JOB_JAR } from "../support/test-job.ts";
-import { ARTIFACT, counterJob, expectStateWasKept } from "./counter.ts";
-import { createRealWorld, type RealWorld } from "./real-world.ts";
+import { ARTIFACT, counterJob, expectStateWasKept } from "../e2e/counter.ts";
+import { createRealWorld, type RealWorld } from "../e2e/real-world.ts";
 
 const DRAIN_MS = 10_000;
 const TOKEN = "0123456789abcdef";

@@ -30,6 +30,14 @@ async function ask(command: string, args: readonly string[]): Promise<Answer> {
   }
 }
 
+async function readAsKubernetes(path: string): Promise<Answer> {
+  return ask("python3", ["-m", "kubernetes_validate", "--strict", path]);
+}
+
+async function readAsCompose(path: string): Promise<Answer> {
+  return ask("python3", ["-m", "podman_compose", "-f", path, "config"]);
+}
+
 async function read(name: string): Promise<string> {
   return readFile(join(DEPLOY, name), "utf8");
 }
@@ -79,20 +87,18 @@ describe("the examples under config/deploy", () => {
   });
 
   it("are resources that Kubernetes takes, without a field that it does not know", async () => {
-    const validate = async (path: string) => ask("python3", ["-m", "kubernetes_validate", "--strict", path]);
-    const answer = await validate(join(DEPLOY, "kubernetes.yaml"));
+    const answer = await readAsKubernetes(join(DEPLOY, "kubernetes.yaml"));
     expect(answer.status).toBe(0);
     expect(answer.output.match(/ passed for resource /g)).toHaveLength(3);
     const wrong = await damaged("kubernetes.yaml", "readOnlyRootFilesystem", "readOnlyRootFilesytem");
-    expect((await validate(wrong)).status).not.toBe(0);
+    expect((await readAsKubernetes(wrong)).status).not.toBe(0);
   });
 
   it("are a project that Compose reads, read-only and without capabilities", async () => {
-    const config = async (path: string) => ask("python3", ["-m", "podman_compose", "-f", path, "config"]);
-    const { status, output } = await config(join(DEPLOY, "compose.yaml"));
+    const { status, output } = await readAsCompose(join(DEPLOY, "compose.yaml"));
     expect(status).toBe(0);
     const { services } = parse(output) as { readonly services: Readonly<Record<string, unknown>> };
     expect(services["penstock"]).toMatchObject({ read_only: true, cap_drop: ["ALL"], user: "1000:1000" });
-    expect((await config(await damaged("compose.yaml", "services:", "servces: ["))).status).not.toBe(0);
+    expect((await readAsCompose(await damaged("compose.yaml", "services:", "servces: ["))).status).not.toBe(0);
   });
 });
