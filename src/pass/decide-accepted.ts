@@ -315,15 +315,13 @@ function decideBroken(
   if (choice.kind === "wait") return leave(job, `${why}; ${choice.because}`, restored(choice.reason));
   const point = choice.kind === "from" ? choice.point : undefined;
   const how = point === undefined ? `begins anew, since ${choice.because}` : `goes on from ${point.uri}: ${choice.because}`;
-  return startNext(
-    job,
-    record,
-    rpus,
-    { run: record.status.run, restoreFrom: point, isSticky: true },
-    cluster,
-    `${why}; it ${how}`,
-    context,
-  );
+  const from = { run: record.status.run, restoreFrom: point, isSticky: true };
+  const startWith = (count: number): JobDecision => startNext(job, record, count, from, cluster, `${why}; it ${how}`, context);
+  const requested = record.status.requestedRpus ?? rpus;
+  if (rpus <= requested) return startWith(rpus);
+  // More than it had is no reason to stay down: it comes back as it was, and is rescaled when there is room.
+  const raised = overQuota(context, job, rpus) === undefined ? startWith(rpus) : undefined;
+  return raised?.kind === "announce" ? raised : startWith(requested);
 }
 
 function whyBroken(seen: JobSeen, record: JobRecord): string {

@@ -337,6 +337,17 @@ describe("a Job that Flink ended", () => {
     expect(decide({ live, cluster: { restorePoints } }).because).toContain("Flink ended it as FAILED (no broker)");
   });
 
+  it.each([
+    ["the project's quota has no room for", { quota: { maxRpus: 8, usedRpus: 4 } }, 8],
+    ["the cluster has no slots for", {}, 3],
+  ])("comes back as it was when %s the rpus that are declared now", (_, more, free) => {
+    const [cluster, live] = [{ restorePoints, slots: { free } }, { state: "FAILED" }];
+    expect(decide({ manifest: withRpus(6), live, cluster, ...more })).toMatchObject({
+      kind: "announce",
+      work: { operation: { rpus: 2, restoreFrom: { uri: aCheckpoint().uri } } },
+    });
+  });
+
   it("comes back with its accepted spec and the rpus that are declared now", () => {
     const manifest = withRpus(3);
     expect(decide({ manifest, live: { state: "FAILED" }, cluster: { restorePoints } })).toMatchObject({
