@@ -9,7 +9,7 @@ import type { SavepointDecision, SavepointWork } from "./decision.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
 import { isOutrun, type FinalRequest } from "./final-savepoints.ts";
 import { findJob, type Observed } from "./observed.ts";
-import { isNeeded, placesNeededBy } from "./restore-point-users.ts";
+import { mayNeed } from "./restore-point-users.ts";
 
 export interface SavepointContext {
   readonly desired: Desired;
@@ -192,7 +192,7 @@ function decideGone(
   const { jobs, savepoints } = context.desired;
   const waits = whyDisposalsWait(context.desired, undefined);
   if (waits !== undefined) return leave(savepoint, `its manifest is gone; it is not disposed of yet: ${waits}`);
-  const user = jobs.find((job) => isNeeded(uri, placesNeededBy(job, context.observed)) || namesIt(job.declared, savepoint));
+  const user = jobs.find((job) => mayNeed(job, uri, context.observed) || namesIt(job.declared, savepoint));
   if (user !== undefined)
     return leave(savepoint, `its manifest is gone; it is disposed of when Job ${user.id.name} needs it no more`);
   const twin = savepoints.find((other) => other.key !== savepoint.key && holds(other, uri));

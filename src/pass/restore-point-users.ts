@@ -4,6 +4,9 @@ import type { JobStatus } from "../model/status.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
 import { findJob, type Observed } from "./observed.ts";
 
+/** The digits of a Flink job id that all attempts of a Job share: the instance's and the Job's. */
+const LINEAGE_DIGITS = 18;
+
 /**
  * Every place that a Job, a tombstone, a Savepoint or a start that is announced may still have to read. A place is needed with all that
  * lies in it, and with all that it lies in. Pure; in doubt it is needed.
@@ -20,8 +23,20 @@ export function isNeeded(uri: string, places: readonly string[]): boolean {
     .some((other) => other === place || other.startsWith(`${place}/`) || place.startsWith(`${other}/`));
 }
 
+/** Whether one Job may still have to read it, be it only because it is down and goes on from what lies there newest. */
+export function mayNeed(job: DesiredJob, uri: string, observed: Observed): boolean {
+  return isNeeded(uri, placesNeededBy(job, observed)) || mayGoBackTo(job, uri, observed);
+}
+
+/** It is among what the Job's attempts left, and the Job has no checkpoint that it would go on from instead. */
+function mayGoBackTo(job: DesiredJob, uri: string, observed: Observed): boolean {
+  const status = job.record?.status;
+  if (status?.flinkJobId === undefined || isOver(status) || hasOwnCheckpoint(job, observed)) return false;
+  return uri.includes(`/${status.flinkJobId.slice(0, LINEAGE_DIGITS)}`);
+}
+
 /** Those of one Job, its tombstone and the start that is announced for it. */
-export function placesNeededBy(job: DesiredJob, observed: Observed): readonly string[] {
+function placesNeededBy(job: DesiredJob, observed: Observed): readonly string[] {
   const { record, declared } = job;
   const byHand = declared.kind === "declared" ? chosenByHand(declared.manifest) : [];
   if (record === undefined) return byHand;

@@ -219,8 +219,18 @@ describe("a Savepoint whose manifest is gone", () => {
     expect(decide({ ...gone, spec: DISPOSED }, { deletionsHeld: "held" })).toMatchObject({ kind: "leave", because: "held" });
   });
 
+  it("is not disposed of while its Job is down or has no checkpoint of its own, and may go back to it", () => {
+    for (const clusters of [[clusterWith()], [clusterWith({ state: "FAILED" })], [aReachableCluster()]])
+      expect(decide({ ...gone, spec: DISPOSED }, { clusters })).toMatchObject({
+        kind: "leave",
+        because: "its manifest is gone; it is disposed of when Job orders needs it no more",
+      });
+  });
+
   it("is disposed of when its policy says so and nobody needs it", () => {
-    expect(decide({ ...gone, spec: DISPOSED })).toMatchObject({
+    const checkpoints = { completed: 1, latestPath: aCheckpoint().uri, enabled: true, retained: true };
+    const situation = { job: running({ checkpointed: anAttempt(1) }), clusters: [clusterWith({ detail: { checkpoints } })] };
+    expect(decide({ ...gone, spec: DISPOSED }, situation)).toMatchObject({
       kind: "announce",
       work: { operation: { kind: "dispose", uri: SAVEPOINT } },
     });

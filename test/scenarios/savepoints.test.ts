@@ -20,6 +20,12 @@ async function aRunningWorld(): Promise<{ world: World; daemon: RunningDaemon; f
   return { world, daemon, flinkJobId: flinkJobId! };
 }
 
+/** From then on the Job would not go back to a savepoint that was taken before. */
+function completeCheckpoint(world: World, flinkJobId: string): void {
+  world.flink.completeCheckpoint(flinkJobId);
+  world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
+}
+
 async function untilSavepoint(world: World, daemon: RunningDaemon, name: string, phase: string): Promise<StatusFile> {
   await daemon.until(`Savepoint ${name} is ${phase}`, ({ update, published }) => {
     const record = [...update.records.values()].find(({ kind, id }) => kind === "Savepoint" && id.name === name);
@@ -41,6 +47,7 @@ describe.concurrent("a Savepoint", () => {
     expect(ready.status["uri"]).toContain(`${world.flink.savepointsDir}/${flinkJobId}/`);
     expect(world.flink.job(flinkJobId).state).toBe("RUNNING");
     expect(world.flink.countCalls(STOP)).toBe(0);
+    completeCheckpoint(world, flinkJobId);
     await world.push({ "demand.yaml": null });
     await daemon.until("it is forgotten", ({ update }) => ![...update.records.values()].some(({ kind }) => kind === "Savepoint"));
     await daemon.untilAtRest();
@@ -106,6 +113,7 @@ describe.concurrent("a Savepoint whose manifest goes while it is being taken", (
     await daemon.untilApplied(await world.push({ "demand.yaml": null }));
     expect((await world.status("local/default/savepoint/demand.yaml"))?.status.phase).toBe("InProgress");
     world.flink.releaseSavepoints();
+    completeCheckpoint(world, flinkJobId);
     await daemon.until("it is forgotten", ({ update }) => ![...update.records.values()].some(({ kind }) => kind === "Savepoint"));
     await daemon.untilAtRest();
     expect(world.flink.countCalls(/^POST \/savepoint-disposal$/)).toBe(disposals);
