@@ -247,7 +247,9 @@ function decideAfterRestart(
       `${where}, and whether it left a checkpoint cannot be told: ${found.because}`,
     );
   }
-  if (!hasLeft(job, operation, cluster, context) && operation.restoreFrom === undefined)
+  // One that was accepted before is brought back with the spec that it was accepted with, whatever is declared now.
+  const isFirst = job.record?.status.flinkJobId === undefined;
+  if (isFirst && !hasLeft(job, operation, cluster, context) && operation.restoreFrom === undefined)
     return startAgain(job, operation, context);
   return settleUnseen(job, operation, cluster);
 }

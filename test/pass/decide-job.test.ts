@@ -693,6 +693,15 @@ describe("a start whose cluster was restarted meanwhile", () => {
     });
   });
 
+  it("is never taken for a first start when the Job was accepted before: what is declared now is refused, or no change", () => {
+    const status = { startedEmpty: true, operation: anOperation({ attempt: 2 }) };
+    const manifest = { spec: { artifact: "other" } };
+    expect(decideAnnounced({ clusters: restarted(listed()) }, { manifest, record: aStartedRecord({ status }) })).toMatchObject({
+      kind: "settle",
+      settlement: { kind: "started", flinkJobId: anAttempt(2) },
+    });
+  });
+
   it("looks twice before it is believed that the new JobManager does not have it", () => {
     expect(decideAnnounced({ clusters: restarted(listed()), lastSeen: [] })).toMatchObject({ kind: "await", block: undefined });
     expect(decideAnnounced({ clusters: restarted(listed()), lastSeen: [anUnreachableCluster()] })).toMatchObject({
