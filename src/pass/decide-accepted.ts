@@ -5,13 +5,12 @@ import { clusterRef, hasEnded, isHealthy, type ReachableCluster } from "../flink
 import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.ts";
 import { mostFromState } from "../flink/rescale-job.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
-import type { Finalized, JobRecord, RescaleOperation, RestorePoint, StartOperation } from "../model/status.ts";
+import type { Finalized, JobRecord, RescaleOperation, RestorePoint } from "../model/status.ts";
 import { isSpecOf } from "./acceptance.ts";
 import { announceStop } from "./announce-stop.ts";
-import { buildSubmission } from "./build-submission.ts";
-import type { Block, JobDecision } from "./decision.ts";
+import { decideBroken } from "./decide-broken.ts";
+import type { JobDecision } from "./decision.ts";
 import { decideDeletion } from "./decide-deleted.ts";
-import { failedDueAtMs } from "./decide-start.ts";
 import type { DesiredJob } from "./desired.ts";
 import {
   head,
@@ -20,7 +19,6 @@ import {
   leave,
   lineagePrefix,
   lookAgain,
-  nextIntent,
   notYet,
   overQuota,
   wait,
@@ -28,8 +26,9 @@ import {
 } from "./job-context.ts";
 import { findJob, type JobSeen } from "./observed.ts";
 import type { FinalRequest } from "./final-savepoints.ts";
-import { clusterKey, place } from "./place.ts";
+import { clusterKey } from "./place.ts";
 import { chooseRestorePoint, chosenByHand, wayOut } from "./restore-point.ts";
+import { restored, startNext } from "./start-next.ts";
 
 type Listed = JobSeen & { readonly kind: "listed" };
 
@@ -257,112 +256,4 @@ function startNewRun(
   const tooMany = overQuota(context, job, rpus); // it took nothing while it was down
   if (tooMany !== undefined) return leave(job, `${because}; waits: ${tooMany}`, restored("QuotaExceeded"));
   return startNext(job, record, rpus, from, seen.kind === "unseen" ? undefined : seen.cluster, because, context);
-}
-
-/** Failed, cancelled by somebody else, or gone with its JobManager: it is brought back from its newest restore point, for ever. */
-function decideBroken(
-  job: DesiredJob,
-  record: JobRecord,
-  flinkJobId: string,
-  seen: JobSeen,
-  rpus: number,
-  context: JobContext,
-): JobDecision {
-  if (seen.kind === "unseen") return leave(job, seen.because);
-  const { cluster } = seen;
-  const listed = cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
-  if (seen.kind === "absent") {
-    if (!isMissedTwice(job, flinkJobId, context))
-      return lookAgain(job, `cluster ${cluster.name} does not list it; looking again before anything is believed`);
-    const sameProcess = cluster.highAvailability || cluster.incarnation === record.status.cluster?.incarnation;
-    if (sameProcess) {
-      // Flink forgets ended jobs after an hour. What it left tells how it ended: a retained checkpoint is only left by a cancelled or failed one.
-      if (listed === undefined) return lookAgain(job, "it ended unseen; looking for what it left");
-      if (listed.kind === "cannot-tell")
-        return leave(job, `it ended unseen, and how cannot be told: ${listed.because}`, restored("RestorePointUnknown"));
-      // One that was last seen failing, or cancelled by somebody, did not finish: it only had no checkpoint to leave.
-      const wasFailing = record.status.flinkJobState === "Failing";
-      if (!wasFailing && !listed.entries.some((entry) => entry.kind === "Checkpoint" && entry.flinkJobId === flinkJobId)) {
-        return {
-          ...head(job),
-          kind: "settle",
-          because: "it ended unseen and left no checkpoint, so it finished",
-          settlement: { kind: "finished" },
-        };
-      }
-    }
-  }
-  const why = whyBroken(seen, record);
-  if (rpus === 0) return leave(job, `${why}; rpus 0 keeps it down`);
-  if (!isSpecOf(record))
-    return leave(
-      job,
-      `${why}, and the spec that it ran with was lost with the status branch; put the manifest back as it was`,
-      restored("SpecUnknown"),
-    );
-  const restarts = record.status.restarts ?? 0;
-  if (restarts > 0 && record.status.startedAt !== undefined) {
-    const dueAtMs = failedDueAtMs(flinkJobId, restarts, record.status.startedAt);
-    if (context.now < dueAtMs)
-      return leave(
-        job,
-        `${why}; the next attempt waits a while after ${countOf(restarts, "failed one")}`,
-        restored("BackingOff"),
-      );
-  }
-  const choice = chooseRestorePoint(record, seen, listed);
-  if (choice.kind === "looking") return lookAgain(job, `${why}; looking for its newest restore point`);
-  if (choice.kind === "wait") return leave(job, `${why}; ${choice.because}`, restored(choice.reason));
-  const point = choice.kind === "from" ? choice.point : undefined;
-  const how = point === undefined ? `begins anew, since ${choice.because}` : `goes on from ${point.uri}: ${choice.because}`;
-  const from = { run: record.status.run, restoreFrom: point, isSticky: true };
-  const startWith = (count: number): JobDecision => startNext(job, record, count, from, cluster, `${why}; it ${how}`, context);
-  const requested = record.status.requestedRpus ?? rpus;
-  if (rpus <= requested) return startWith(rpus);
-  // More than it had is no reason to stay down: it comes back as it was, and is rescaled when there is room.
-  const raised = overQuota(context, job, rpus) === undefined ? startWith(rpus) : undefined;
-  return raised?.kind === "announce" ? raised : startWith(requested);
-}
-
-function whyBroken(seen: JobSeen, record: JobRecord): string {
-  if (seen.kind === "listed") {
-    const cause = seen.job.detail?.rootCause;
-    return `Flink ended it as ${seen.job.state}${cause === undefined ? "" : ` (${cause})`}`;
-  }
-  return `it vanished from cluster ${record.status.cluster?.name ?? ""}`;
-}
-
-/** The next attempt of an accepted Job: where it was when that cluster can take it, else, unless it is bound to that, where there is room. */
-function startNext(
-  job: DesiredJob,
-  record: JobRecord,
-  rpus: number,
-  from: Pick<StartOperation, "run"> & { readonly restoreFrom: StartOperation["restoreFrom"]; readonly isSticky: boolean },
-  sameCluster: ReachableCluster | undefined,
-  because: string,
-  context: JobContext,
-): JobDecision {
-  const bytes = context.announcedArtifact;
-  if (bytes.kind === "not-ready") return leave(job, `${because}; waits: ${bytes.because}`, restored(bytes.reason));
-  const wish = { zone: job.id.zone, flinkVersion: record.spec.flinkVersion, slots: rpus, javaVersion: bytes.javaVersion };
-  const there = context.observed.clusters.filter((cluster) => cluster.zone === job.id.zone && cluster.name === sameCluster?.name);
-  const stays = there.length === 0 ? undefined : place(wish, there, context.slots);
-  const placement =
-    stays?.kind === "placed" || (stays !== undefined && from.isSticky)
-      ? stays
-      : place(wish, context.observed.clusters, context.slots);
-  if (placement.kind === "not-placed") return leave(job, `${because}; waits: ${placement.because}`, restored(placement.reason));
-  const operation: StartOperation = {
-    kind: "start",
-    ...nextIntent(job, record.spec, rpus, placement.cluster, context),
-    run: from.run,
-    ...(from.restoreFrom === undefined ? {} : { restoreFrom: from.restoreFrom }),
-    announcedAt: formatTime(context.now),
-  };
-  const submission = buildSubmission(job, record.spec, operation, bytes, placement.cluster);
-  return { ...head(job), kind: "announce", because, work: { kind: "start", operation, submission } };
-}
-
-function restored(reason: string): Block {
-  return { condition: "Restored", reason };
 }
