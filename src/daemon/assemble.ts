@@ -6,9 +6,7 @@ import type { Observer } from "../common/observer.ts";
 import type { Redactor } from "../common/redactor.ts";
 import { PREVIEWS_BRANCH } from "../config/branch-name.ts";
 import type { Config } from "../config/config.ts";
-import { Cluster } from "../flink/cluster.ts";
 import { FlinkClient } from "../flink/flink-client.ts";
-import { S3Folders } from "../flink/s3-folders.ts";
 import { openForge } from "../forge/open-forge.ts";
 import { GitTransport } from "../git/http-transport.ts";
 import { ManifestBranch } from "../git/manifest-branch.ts";
@@ -24,6 +22,7 @@ import { CommitStatuses } from "../preview/commit-statuses.ts";
 import { ForgeReporter } from "../preview/forge-reporter.ts";
 import { ForgeTeller } from "../preview/forge-teller.ts";
 import { Previews, type PreviewsDeps } from "../preview/previews.ts";
+import { openClusters } from "./open-clusters.ts";
 import { readBlobOf } from "./read-blob.ts";
 
 export interface Assembly {
@@ -51,7 +50,10 @@ export function assemble(
   const repository = openRepository(config, clock, log, observer);
   const { manifests, statusBranch, transport } = repository;
   const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log, observer });
-  const { clusters, closeClusters } = openClusters(config, { clock, log, redactor, observer });
+  const opened = openClusters(config, tools, (settings, { zone, config: { name } }) => {
+    return new FlinkClient(settings, { clock, redactor, observer: observer.flink(zone, name) });
+  });
+  const { clusters } = opened;
   const store = new ArtifactStore(
     { ...config.artifacts, instance: config.instance, repository: config.repository, proxy: config.proxy },
     {
@@ -90,7 +92,7 @@ export function assemble(
     async close() {
       await Promise.all([actions.close(), mirror?.close()]);
       await store.close();
-      await Promise.all([repository.close(), closeClusters(), forge?.close()]);
+      await Promise.all([repository.close(), opened.close(), forge?.close()]);
     },
   };
 }
@@ -105,27 +107,6 @@ function openPreviews(
     requests: new RequestRepository(transport),
     branch: new StatusBranch({ transport, branch: PREVIEWS_BRANCH }, { log: deps.log }),
   });
-}
-
-/** All clusters of all zones. Nothing is called yet. */
-function openClusters(
-  { zones, proxy, instance }: Config,
-  tools: { readonly clock: Clock; readonly log: Log; readonly redactor: Redactor; readonly observer: Observer },
-): { readonly clusters: readonly Cluster[]; readonly closeClusters: () => Promise<void> } {
-  const { clock, log, redactor, observer } = tools;
-  const opened = [...zones.values()].flatMap(({ name: zone, clusters }) =>
-    clusters.map((config) => {
-      const client = new FlinkClient({ ...config, proxy }, { clock, redactor, observer: observer.flink(zone, config.name) });
-      const s3 = config.s3 === undefined ? undefined : new S3Folders(config.s3, proxy);
-      return { cluster: new Cluster({ zone, config, client, instance, clock, log, ...(s3 === undefined ? {} : { s3 }) }), s3 };
-    }),
-  );
-  return {
-    clusters: opened.map(({ cluster }) => cluster),
-    async closeClusters() {
-      await Promise.all(opened.map(async ({ cluster, s3 }) => Promise.all([cluster.client.close(), s3?.close()])));
-    },
-  };
 }
 
 interface OpenRepository {
