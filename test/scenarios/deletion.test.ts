@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { FileChange } from "../support/git-repositories.ts";
 import { aJob, aRunningJob, anArtifact, counterJar } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
-import { conditionOf, createWorld, has, isRunning, WRITES, type World, type WorldOptions } from "./world.ts";
+import { conditionOf, createWorld, has, isRunning, WRITES, type World, type WorldOptions, untilCheckpointed } from "./world.ts";
 
 const A_MINUTE_MS = 60_000;
 const isGone = ({ deleted }: { readonly deleted?: unknown }): boolean => deleted !== undefined;
@@ -35,9 +35,7 @@ async function aRunningWorld(options?: WorldOptions): Promise<{ world: World; da
   await world.push(await aRunningJob("orders"));
   const daemon = world.startDaemon();
   const { flinkJobId } = await daemon.untilJob("orders", isRunning);
-  world.flink.completeCheckpoint(flinkJobId!);
-  world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
-  await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+  await untilCheckpointed(world, daemon, flinkJobId!);
   return { world, daemon, flinkJobId: flinkJobId! };
 }
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { aRunningJob, type JobText } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
-import { createWorld, isRunning, RUN, type World, type WorldOptions } from "./world.ts";
+import { createWorld, isRunning, RUN, type World, type WorldOptions, untilCheckpointed } from "./world.ts";
 
 const DISPOSAL = /^POST \/savepoint-disposal$/;
 
@@ -35,9 +35,7 @@ async function aRescaledWorld(rescales: number, options: WorldOptions = {}): Pro
 /** What the checkpoint of the attempt that runs lets loose. */
 async function completeCheckpoint({ world, daemon }: RescaledWorld): Promise<void> {
   const id = (await world.job("orders"))!.status.flinkJobId!;
-  world.flink.completeCheckpoint(id);
-  world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
-  await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === id);
+  await untilCheckpointed(world, daemon, id);
 }
 
 const isThere = (uri: string): boolean => existsSync(fileURLToPath(uri));

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Config } from "../../src/config/config.ts";
 import { aRunningJob } from "./manifests.ts";
-import { conditionOf, createWorld, has, isRunning, RUN, type World, type WorldOptions } from "./world.ts";
+import { conditionOf, createWorld, has, isRunning, RUN, type World, type WorldOptions, untilCheckpointed } from "./world.ts";
 
 /** `orders` ran and has a checkpoint; no daemon looks any more. */
 async function anUnwatchedWorld(options?: WorldOptions): Promise<{ world: World; flinkJobId: string }> {
@@ -9,9 +9,7 @@ async function anUnwatchedWorld(options?: WorldOptions): Promise<{ world: World;
   await world.push(await aRunningJob("orders"));
   const daemon = world.startDaemon();
   const { flinkJobId } = await daemon.untilJob("orders", isRunning);
-  world.flink.completeCheckpoint(flinkJobId!);
-  world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
-  await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+  await untilCheckpointed(world, daemon, flinkJobId!);
   await daemon.stop();
   return { world, flinkJobId: flinkJobId! };
 }

@@ -3,7 +3,18 @@ import { flinkJobId as buildFlinkJobId } from "../../src/model/flink-job-id.ts";
 import { startForeignJob } from "./foreign-job.ts";
 import { aJob, aRunningJob } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
-import { conditionOf, createWorld, has, isRunning, RUN, UPLOAD, WRITES, type World, type WorldOptions } from "./world.ts";
+import {
+  conditionOf,
+  createWorld,
+  has,
+  isRunning,
+  RUN,
+  UPLOAD,
+  WRITES,
+  type World,
+  type WorldOptions,
+  untilCheckpointed,
+} from "./world.ts";
 
 const ONE_JOB = /^GET \/jobs\/[0-9a-f]{32}$/;
 const NEVER = new Promise<void>(() => {});
@@ -129,9 +140,7 @@ describe.concurrent("a cluster that loses everything", () => {
   it("while a job runs brings it back from its newest checkpoint, in the same run", async () => {
     const { world, daemon, flinkJobId } = await aRunningWorld();
     await using _ = world;
-    world.flink.completeCheckpoint(flinkJobId);
-    world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
-    await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+    await untilCheckpointed(world, daemon, flinkJobId);
     const { count } = world.flink.job(flinkJobId);
     world.flink.restart();
     const status = await daemon.untilJob("orders", (now) => isRunning(now) && now.flinkJobId !== flinkJobId);

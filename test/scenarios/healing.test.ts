@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { aJob, aRunningJob, anArtifact, counterJar } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
-import { conditionOf, createWorld, has, isRunning, type World } from "./world.ts";
+import { conditionOf, createWorld, has, isRunning, type World, untilCheckpointed } from "./world.ts";
 
 const NAMES = ["clicks", "orders", "payments"];
 
@@ -13,9 +13,7 @@ async function aLostWorld(): Promise<{ world: World; daemon: RunningDaemon; flin
   await world.push(await aRunningJob("orders"));
   const daemon = world.startDaemon();
   const { flinkJobId } = await daemon.untilJob("orders", isRunning);
-  world.flink.completeCheckpoint(flinkJobId!);
-  world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
-  await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+  await untilCheckpointed(world, daemon, flinkJobId!);
   await rm(fileURLToPath(world.flink.checkpointsDir), { recursive: true });
   world.flink.restart();
   await daemon.untilJob("orders", has("Restored", "RestorePointMissing"));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { aJob, aRunningJob, anArtifact, type JobText } from "./manifests.ts";
-import { conditionOf, createWorld, has, isRunning, STATUS_BRANCH, WRITES, type World } from "./world.ts";
+import { conditionOf, createWorld, has, isRunning, STATUS_BRANCH, WRITES, type World, untilCheckpointed } from "./world.ts";
 
 const ORIGINAL: JobText = { configuration: { "execution.checkpointing.interval": "30s" } };
 
@@ -120,9 +120,7 @@ describe.concurrent("a change of a Job that was started", () => {
     await using _ = world;
     await daemon.untilApplied(await world.push({ "clicks.yaml": anArtifact("clicks") }));
     const { flinkJobId } = world.flink.jobs[0]!;
-    world.flink.completeCheckpoint(flinkJobId);
-    world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
-    await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+    await untilCheckpointed(world, daemon, flinkJobId);
     world.flink.holdSavepoints();
     await world.push({ "orders.yaml": null });
     const deleting = await daemon.untilJob("orders", ({ phase, operation }) => phase === "Deleting" && operation !== undefined);

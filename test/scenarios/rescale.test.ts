@@ -1,7 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { aJob, aRunningJob, anArtifact } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
-import { conditionOf, createWorld, has, isRunning, RUN, WRITES, type World, type WorldOptions } from "./world.ts";
+import {
+  conditionOf,
+  createWorld,
+  has,
+  isRunning,
+  RUN,
+  WRITES,
+  type World,
+  type WorldOptions,
+  untilCheckpointed,
+} from "./world.ts";
 
 const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
 const REQUIREMENTS = /^PUT \/jobs\/[0-9a-f]{32}\/resource-requirements$/;
@@ -19,9 +29,7 @@ async function aRunningWorld(flinkVersion = "1.16", options?: WorldOptions): Pro
   await world.push(await aRunningJob("orders", { flinkVersion }));
   const daemon = world.startDaemon();
   const { flinkJobId } = await daemon.untilJob("orders", isRunning);
-  world.flink.completeCheckpoint(flinkJobId!);
-  world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
-  await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+  await untilCheckpointed(world, daemon, flinkJobId!);
   return { world, daemon, flinkJobId: flinkJobId! };
 }
 

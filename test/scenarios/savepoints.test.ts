@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { aFinalSavepoint, aJob, anArtifact, aRunningJob, aSavepoint } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
-import { conditionOf, createWorld, has, isRunning, type StatusFile, type World } from "./world.ts";
+import { completeCheckpoint, conditionOf, createWorld, has, isRunning, type StatusFile, type World } from "./world.ts";
 
 const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
 const FINAL = aFinalSavepoint("orders");
@@ -18,12 +18,6 @@ async function aRunningWorld(): Promise<{ world: World; daemon: RunningDaemon; f
   const daemon = world.startDaemon();
   const { flinkJobId } = await daemon.untilJob("orders", isRunning);
   return { world, daemon, flinkJobId: flinkJobId! };
-}
-
-/** From then on the Job would not go back to a savepoint that was taken before. */
-function completeCheckpoint(world: World, flinkJobId: string): void {
-  world.flink.completeCheckpoint(flinkJobId);
-  world.clock.pass(10_000); // what Flink says of checkpoints is not asked for all the time
 }
 
 async function untilSavepoint(world: World, daemon: RunningDaemon, name: string, phase: string): Promise<StatusFile> {
@@ -47,7 +41,7 @@ describe.concurrent("a Savepoint", () => {
     expect(ready.status["uri"]).toContain(`${world.flink.savepointsDir}/${flinkJobId}/`);
     expect(world.flink.job(flinkJobId).state).toBe("RUNNING");
     expect(world.flink.countCalls(STOP)).toBe(0);
-    completeCheckpoint(world, flinkJobId);
+    completeCheckpoint(world, flinkJobId); // or the Job might go back to the savepoint
     await world.push({ "demand.yaml": null });
     await daemon.until("it is forgotten", ({ update }) => ![...update.records.values()].some(({ kind }) => kind === "Savepoint"));
     await daemon.untilAtRest();
@@ -113,7 +107,7 @@ describe.concurrent("a Savepoint whose manifest goes while it is being taken", (
     await daemon.untilApplied(await world.push({ "demand.yaml": null }));
     expect((await world.status("local/default/savepoint/demand.yaml"))?.status.phase).toBe("InProgress");
     world.flink.releaseSavepoints();
-    completeCheckpoint(world, flinkJobId);
+    completeCheckpoint(world, flinkJobId); // or the Job might go back to the savepoint
     await daemon.until("it is forgotten", ({ update }) => ![...update.records.values()].some(({ kind }) => kind === "Savepoint"));
     await daemon.untilAtRest();
     expect(world.flink.countCalls(/^POST \/savepoint-disposal$/)).toBe(disposals);

@@ -143,6 +143,18 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
+/** A checkpoint of the job is complete, and what Flink says of checkpoints, which is not asked for all the time, is asked for again. */
+export function completeCheckpoint(world: World, flinkJobId: string): void {
+  world.flink.completeCheckpoint(flinkJobId);
+  world.clock.pass(10_000);
+}
+
+/** The same for `orders`, from when the daemon knows it on. */
+export async function untilCheckpointed(world: World, daemon: RunningDaemon, flinkJobId: string): Promise<void> {
+  completeCheckpoint(world, flinkJobId);
+  await daemon.untilJob("orders", ({ checkpointed }) => checkpointed === flinkJobId);
+}
+
 /** For `untilJob`. */
 export function isRunning({ flinkJobState }: { readonly flinkJobState: string }): boolean {
   return flinkJobState === "Running";
