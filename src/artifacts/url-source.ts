@@ -190,7 +190,7 @@ function rangeOf(headers: HttpAnswer["headers"]): { readonly from: number; reado
 const STRONG_AFTER_MS = 60_000;
 
 /** What surely stands for these very bytes, if anything does: a weak ETag only promises something alike. */
-export function validatorOf(headers: HttpAnswer["headers"]): Validator | undefined {
+function validatorOf(headers: HttpAnswer["headers"]): Validator | undefined {
   const { etag, date } = headers;
   if (etag !== undefined) return /^"[\x21\x23-\x7e\x80-\xff]{1,200}"$/.test(etag) ? etag : undefined;
   const changed = headers["last-modified"];

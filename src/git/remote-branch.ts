@@ -27,7 +27,7 @@ export async function readRemoteBranch(transport: GitTransport, branch: string, 
 }
 
 /** A branch by its short name, anything else by its full one: `refs/pull/7/head`. Git takes no branch for one whose name begins with `refs/`. */
-export function fullRef(name: string): string {
+function fullRef(name: string): string {
   return name.startsWith("refs/") ? name : `refs/heads/${name}`;
 }
 

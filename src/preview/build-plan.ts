@@ -176,6 +176,6 @@ function summarize(steps: readonly PlanStep[], problems: number): string {
 }
 
 /** `rescale by savepoint`. */
-export function formatAction(action: string): string {
+function formatAction(action: string): string {
   return action.replaceAll("-", " ");
 }

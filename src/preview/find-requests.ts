@@ -18,7 +18,7 @@ export interface Request {
   readonly head: string;
 }
 
-export const REQUEST_PREFIXES = ["refs/pull/", "refs/merge-requests/"];
+const REQUEST_PREFIXES = ["refs/pull/", "refs/merge-requests/"];
 /** The newest ones: so many are planned, whoever opens more. */
 export const MAX_REQUESTS = 200;
 

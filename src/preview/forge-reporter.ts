@@ -32,12 +32,12 @@ export class ForgeReporter implements RequestReporter {
 }
 
 /** By which our comment is found again; a comment in HTML, which forges do not show. */
-export function commentMarker(instance: string): string {
+function commentMarker(instance: string): string {
   return `<!-- penstock plan of ${instance} -->`;
 }
 
 /** Fails for what a person has to mend before it is merged. Pure. */
-export function planStatus(plan: Plan): CommitStatus {
+function planStatus(plan: Plan): CommitStatus {
   const { subject, steps, problems } = plan;
   const isConflict = subject.kind === "request" && subject.merge.kind === "conflict";
   const isRefused = steps.some(({ action, verdict }) => action === "refuse" || (action !== "leave" && verdict === "held"));

@@ -16,7 +16,7 @@ export type Served =
   | { readonly what: "clusters" | "cluster" }
   | { readonly what: "events" };
 
-export const MAX_LIMIT = 500;
+const MAX_LIMIT = 500;
 const DEFAULT_LIMIT = 100;
 
 const text: JsonSchema = { type: "string", maxLength: 253 };
