@@ -9,8 +9,8 @@ import type { ResourceKey } from "../model/resource.ts";
 import type { JobRecord, SavepointOperation } from "../model/status.ts";
 import type { DisposalDecision, JobDecision, SavepointWork } from "./decision.ts";
 import type { Desired, DesiredJob } from "./desired.ts";
-import { lineagePrefix } from "./job-context.ts";
-import { findJob, type JobSeen, type Observed } from "./observed.ts";
+import { isPausedByHand, lineagePrefix } from "./job-context.ts";
+import { findJob, liveIds, type JobSeen, type Observed } from "./observed.ts";
 import { findNeededPlaces, isNeeded } from "./restore-point-users.ts";
 
 /** So many are under way at a time, and so many Jobs' directories are listed for it in one pass. */
@@ -41,8 +41,8 @@ export function chooseTidying(input: TidyingInput): ReadonlySet<ResourceKey> {
   return new Set(due.slice(0, AT_ONCE).map(({ key }) => key));
 }
 
-function isDue({ declared }: DesiredJob, { status }: JobRecord, tidied: ReadonlySet<string>): boolean {
-  if (declared.kind !== "declared" || declared.manifest.annotations["penstock/paused"] === "true") return false;
+function isDue(job: DesiredJob, { status }: JobRecord, tidied: ReadonlySet<string>): boolean {
+  if (job.declared.kind !== "declared" || isPausedByHand(job)) return false;
   if (status.operation !== undefined || status.disposal !== undefined) return false;
   if (status.deleted !== undefined || status.suspended === true || status.finalized !== undefined) return false;
   const { flinkJobId, checkpointed, attempt } = status;
@@ -151,7 +151,7 @@ function findSuperfluous(
   { observed, policy }: DisposalsInput,
 ): readonly RestorePointEntry[] {
   const ours = new Set(status.savepoints?.filter(({ reason }) => reason !== "Drain").map(({ uri }) => uri));
-  const live = findLiveIds(observed);
+  const live = liveIds(observed);
   const isDead = ({ flinkJobId }: RestorePointEntry): boolean =>
     !live.has(flinkJobId) && flinkJobId !== status.flinkJobId && attemptOf(flinkJobId) < attemptOf(status.flinkJobId ?? "");
   const known = entries.filter(({ kind, uri }) => kind === "Checkpoint" || ours.has(uri));
@@ -167,12 +167,6 @@ function unitsOf(entries: readonly RestorePointEntry[]): readonly Unit[] {
   const sorted = entries.toSorted(byAge);
   const groups = Map.groupBy(sorted, (entry) => (entry.kind === "Checkpoint" ? entry.flinkJobId : entry.uri));
   return [...groups.values()] as unknown as readonly Unit[]; // no group of Map.groupBy is empty
-}
-
-function findLiveIds({ clusters }: Observed): ReadonlySet<string> {
-  const reachable = clusters.filter((cluster) => cluster.kind === "reachable");
-  const live = reachable.flatMap(({ jobs }) => [...jobs.values()].filter((job) => !hasEnded(job)));
-  return new Set(live.map(({ flinkJobId }) => flinkJobId));
 }
 
 /** Asking again is harmless, and so is giving up: at worst some files stay. */

@@ -6,6 +6,7 @@ import type { JobRecord } from "../model/status.ts";
 import { announceStop } from "./announce-stop.ts";
 import type { JobDecision } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
+import { isDown } from "./is-down.ts";
 import { findLiveOfOurs, head, isPaused, leave, notYet, type JobContext, type LiveJob } from "./job-context.ts";
 import { findJob } from "./observed.ts";
 
@@ -25,7 +26,7 @@ export function decideDuplicate(job: DesiredJob, record: JobRecord, context: Job
   const what = describe(highest, flinkJobId);
   if (isPaused(job, context)) return leave(job, `${what}; it is paused, so neither is touched`, notYet("duplicate", "Paused"));
   const own = findJob(context.observed.clusters, job.id.zone, cluster, flinkJobId);
-  if (own.kind === "unseen" && !isDown(record))
+  if (own.kind === "unseen" && !isDown(status))
     return leave(
       job,
       `${what}, which cannot be seen, so neither is touched: ${own.because}`,
@@ -72,9 +73,4 @@ function stopOther(job: DesiredJob, record: JobRecord, other: LiveJob, context: 
 function describe({ cluster, job }: LiveJob, flinkJobId: string): string {
   const name = oneLine(job.name, 100);
   return `a second Flink job of this Job runs: attempt ${attemptOf(job.flinkJobId)} on ${cluster.name} as ${job.flinkJobId} (${name}), beside the record's ${flinkJobId}`;
-}
-
-/** Stopped by us, or ended by itself: it does not run, whether its cluster can be seen or not. */
-function isDown({ status }: JobRecord): boolean {
-  return status.suspended === true || status.finalized !== undefined || status.flinkJobState === "Finished";
 }

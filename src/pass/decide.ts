@@ -15,6 +15,7 @@ import { hasNoPast, type Desired, type DesiredArtifact, type DesiredJob, type De
 import { pastOf } from "./establish.ts";
 import { findFinalRequests, initialStateOf, whyNotBack, type FinalRequest } from "./final-savepoints.ts";
 import type { Guarded } from "./guard.ts";
+import { isOver } from "./is-down.ts";
 import { lineagePrefix, type JobContext, type Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
@@ -145,14 +146,7 @@ interface Claim {
 
 function claimOf(job: DesiredJob, observed: Observed, now: number): Claim | undefined {
   const status = job.record?.status;
-  if (
-    status === undefined ||
-    status.deleted !== undefined ||
-    status.suspended === true ||
-    status.finalized !== undefined ||
-    status.flinkJobState === "Finished"
-  )
-    return undefined;
+  if (status === undefined || isOver(status)) return undefined;
   const operation = ownOperation(status);
   if (operation === undefined) return claimOfRunning(job, status, observed);
   const { zone } = job.id;
@@ -306,9 +300,7 @@ function quotaOf(
 
 /** What a Job has, or is about to have, of its project's quota. */
 export function rpusOf(status: JobStatus | undefined): number {
-  if (status === undefined || status.deleted !== undefined || status.finalized !== undefined || status.suspended === true)
-    return 0;
-  if (status.flinkJobState === "Finished") return 0;
+  if (status === undefined || isOver(status)) return 0;
   const { operation } = status;
   const asked = operation?.kind === "stop" ? operation.next?.rpus : operation?.kind === "cancel" ? undefined : operation?.rpus;
   return asked ?? status.requestedRpus ?? 0;

@@ -4,7 +4,7 @@ import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { Finalized } from "../model/status.ts";
 import { artifactForJob, type ArtifactsInView } from "./artifact-for-job.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
-import { overQuota, type Quota } from "./job-context.ts";
+import { isPausedByHand, overQuota, type Quota } from "./job-context.ts";
 import type { Observed } from "./observed.ts";
 import { place, takeSlots, type SlotLedger } from "./place.ts";
 import { withSecrets } from "./secrets-for-job.ts";
@@ -140,9 +140,9 @@ function whyWaitersCannotStart(
       job.id.project !== savepoint.id.project
     )
       continue;
-    const { spec, annotations } = job.declared.manifest;
+    const { spec } = job.declared.manifest;
     if (spec.rpus === 0) return `Job ${job.id.name} waits for it and has 0 rpus`;
-    if (annotations["penstock/paused"] === "true") return `Job ${job.id.name} waits for it and is paused`;
+    if (isPausedByHand(job)) return `Job ${job.id.name} waits for it and is paused`;
     const tooMany = overQuota({ quota: quotaOf(job, rpus) }, job, spec.rpus);
     if (tooMany !== undefined) return `Job ${job.id.name} could not start from it: ${tooMany}`;
     rpus.set(job.key, spec.rpus);

@@ -115,8 +115,12 @@ export function isMissedTwice(job: DesiredJob, flinkJobIdText: string, context: 
 }
 
 export function isPaused(job: DesiredJob, context: JobContext): boolean {
-  if (context.policy.paused) return true;
-  return job.declared.kind === "declared" && job.declared.manifest.annotations["penstock/paused"] === "true";
+  return context.policy.paused || isPausedByHand(job);
+}
+
+/** By the annotation of its manifest. */
+export function isPausedByHand({ declared }: Pick<DesiredJob, "declared">): boolean {
+  return declared.kind === "declared" && declared.manifest.annotations["penstock/paused"] === "true";
 }
 
 function jobsOfOurs(job: DesiredJob, context: JobContext): readonly LiveJob[] {

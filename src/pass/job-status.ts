@@ -21,6 +21,7 @@ import { acceptanceOfJob, isSpecOf } from "./acceptance.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { Block, DisposalDecision, JobDecision, JobWork, Settlement } from "./decision.ts";
 import type { DesiredJob } from "./desired.ts";
+import { isDown } from "./is-down.ts";
 import { jobConditions, type ConditionNow } from "./job-conditions.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
@@ -301,8 +302,9 @@ function withDisposal(status: JobStatus, decision: DisposalDecision | undefined)
 /** The record was old: what runs counts. A Job that was down by the record is up again, which is a new run. */
 function followedStatus(rest: JobStatus, settlement: Settlement & { kind: "followed" }): JobStatus {
   const { attempt, flinkJobId, cluster, flinkVersion, rpus, startedAt } = settlement;
-  const { suspended, finalized, startedFrom: _startedFrom, checkpointed: _checkpointed, restarts: _restarts, ...kept } = rest;
-  const wasDown = suspended === true || finalized !== undefined || rest.flinkJobState === "Finished";
+  const { suspended: _suspended, finalized: _finalized, ...others } = rest;
+  const { startedFrom: _startedFrom, checkpointed: _checkpointed, restarts: _restarts, ...kept } = others;
+  const wasDown = isDown(rest);
   return {
     ...kept,
     phase: rest.phase === "Deleting" ? "Deleting" : "Ready",

@@ -1,5 +1,5 @@
 import type { ArtifactSeen } from "../artifacts/artifact-store.ts";
-import type { ClusterSeen, FlinkJobSeen, ReachableCluster } from "../flink/cluster-seen.ts";
+import { hasEnded, type ClusterSeen, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { ClusterRef } from "../model/status.ts";
 import type { SecretsSeen } from "./read-secrets.ts";
@@ -32,6 +32,12 @@ export function findJob(clusters: readonly ClusterSeen[], zone: string, ref: Clu
   if (cluster.kind === "unreachable") return { kind: "unseen", because: cluster.because, sinceMs: cluster.sinceMs };
   const job = cluster.jobs.get(flinkJobId);
   return job === undefined ? { kind: "absent", cluster } : { kind: "listed", cluster, job };
+}
+
+/** The Flink job ids of all that lives on a cluster that can be seen, ours or not. */
+export function liveIds({ clusters }: Pick<Observed, "clusters">): ReadonlySet<string> {
+  const listed = clusters.flatMap((cluster) => (cluster.kind === "reachable" ? [...cluster.jobs.values()] : []));
+  return new Set(listed.filter((job) => !hasEnded(job)).map(({ flinkJobId }) => flinkJobId));
 }
 
 function unseen(because: string): JobSeen {

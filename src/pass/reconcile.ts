@@ -1,6 +1,6 @@
 import type { Log } from "../common/log.ts";
 import type { Config } from "../config/config.ts";
-import { hasEnded, type ClusterSeen } from "../flink/cluster-seen.ts";
+import type { ClusterSeen } from "../flink/cluster-seen.ts";
 import type { Summary } from "../model/status.ts";
 import type { Actions } from "./apply.ts";
 import { buildStatus, type StatusUpdate } from "./build-status.ts";
@@ -8,7 +8,7 @@ import { logPass } from "./explain.ts";
 import type { Mirror } from "./mirror.ts";
 import { jarsNeeded } from "./jars-needed.ts";
 import { observeAndDecide, type Decided, type DecideDeps } from "./observe-and-decide.ts";
-import type { Observed } from "./observed.ts";
+import { liveIds, type Observed } from "./observed.ts";
 import { planMirror, type MirrorEdit } from "./plan-mirror.ts";
 import { publish, type Published, type PublishDeps } from "./publish.ts";
 import type { SnapshotReader } from "./read-snapshot.ts";
@@ -130,11 +130,8 @@ function rememberTidied(
 }
 
 /** Everything that a later pass may ask about; a second Flink job of a Job stands in no record between two tries to stop it. */
-export function flinkJobIdsOf(update: StatusUpdate, { clusters }: Observed): ReadonlySet<string> {
-  const live = clusters
-    .flatMap((cluster) => (cluster.kind === "reachable" ? [...cluster.jobs.values()] : []))
-    .filter((job) => !hasEnded(job));
-  const ids = new Set(live.map(({ flinkJobId }) => flinkJobId));
+export function flinkJobIdsOf(update: StatusUpdate, observed: Observed): ReadonlySet<string> {
+  const ids = new Set(liveIds(observed));
   for (const record of update.records.values()) {
     if (record.kind === "Savepoint" && record.status.operation !== undefined) ids.add(record.status.operation.triggerId);
     if (record.kind !== "Job") continue;

@@ -1,7 +1,7 @@
 import { hasEnded } from "../flink/cluster-seen.ts";
 import type { JobManifest } from "../model/manifest.ts";
-import type { JobStatus } from "../model/status.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
+import { isOver } from "./is-down.ts";
 import { findJob, type Observed } from "./observed.ts";
 
 /** The digits of a Flink job id that all attempts of a Job share: the instance's and the Job's. */
@@ -46,11 +46,6 @@ function placesNeededBy(job: DesiredJob, observed: Observed): readonly string[] 
   if (operation?.kind === "stop") places.push(operation.targetDirectory);
   if (!isOver(record.status) && !hasOwnCheckpoint(job, observed)) places.push(startedFrom?.uri);
   return [...places.filter((place) => place !== undefined), ...byHand, ...chosenByHand(record)];
-}
-
-/** It goes on from the savepoint that stopped it, if it ever does. */
-function isOver({ suspended, finalized, deleted, flinkJobState }: JobStatus): boolean {
-  return suspended === true || finalized !== undefined || deleted !== undefined || flinkJobState === "Finished";
 }
 
 /**
