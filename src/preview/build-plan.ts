@@ -8,7 +8,7 @@ import type { JobDecision } from "../pass/decision.ts";
 import type { DesiredJob } from "../pass/desired.ts";
 import type { Guarded } from "../pass/guard.ts";
 import type { Decided } from "../pass/observe-and-decide.ts";
-import { actionOfJob, type JobAction } from "./job-action.ts";
+import { actionOfJob, initialSavepointOf, type JobAction } from "./job-action.ts";
 import { effectOnState, expectedInterruption } from "./job-effects.ts";
 import { artifactStep, savepointStep, sortSteps } from "./other-steps.ts";
 import { PLAN_VERSION, type Plan, type PlanRestorePoint, type PlanSlots, type PlanStep, type PlanSubject } from "./plan.ts";
@@ -102,12 +102,7 @@ function jobStep({ job, decision, action }: ActedJob, slots: PlanSlots | undefin
 
 /** The Job whose Final Savepoint an upgrade starts from. */
 function beforeOf(job: DesiredJob, { desired }: Decided): DesiredJob | undefined {
-  if (job.declared.kind !== "declared") return undefined;
-  const { initialState } = job.declared.manifest.spec;
-  if (initialState === undefined) return undefined;
-  const key = siblingKey(job.id, "Savepoint", initialState.savepoint);
-  const savepoint = desired.savepoints.find((candidate) => candidate.key === key);
-  const spec = savepoint?.declared.kind === "declared" ? savepoint.declared.manifest.spec : savepoint?.record?.spec;
+  const spec = initialSavepointOf(job, desired);
   if (spec === undefined || spec.type === "External") return undefined;
   const before = siblingKey(job.id, "Job", spec.job);
   return desired.jobs.find((candidate) => candidate.key === before);

@@ -1,4 +1,5 @@
 import { isHealthy } from "../flink/cluster-seen.ts";
+import type { SavepointSpec } from "../model/manifest.ts";
 import { siblingKey } from "../model/resource.ts";
 import type { Operation } from "../model/status.ts";
 import { acceptanceOfJob } from "../pass/acceptance.ts";
@@ -102,13 +103,17 @@ function actionOfStart(job: DesiredJob, desired: Desired): PlanAction {
 }
 
 /** It starts from the Final Savepoint of another Job. */
-function isUpgrade(job: DesiredJob, { savepoints }: Desired): boolean {
-  const { declared } = job;
-  if (declared.kind !== "declared" || declared.manifest.spec.initialState === undefined) return false;
-  const key = siblingKey(job.id, "Savepoint", declared.manifest.spec.initialState.savepoint);
+function isUpgrade(job: DesiredJob, desired: Desired): boolean {
+  return initialSavepointOf(job, desired)?.type === "Final";
+}
+
+/** The Savepoint that a declared Job starts from, as it is declared or else recorded. */
+export function initialSavepointOf({ id, declared }: DesiredJob, { savepoints }: Desired): SavepointSpec | undefined {
+  const named = declared.kind === "declared" ? declared.manifest.spec.initialState : undefined;
+  if (named === undefined) return undefined;
+  const key = siblingKey(id, "Savepoint", named.savepoint);
   const found = savepoints.find((savepoint) => savepoint.key === key);
-  const spec = found?.declared.kind === "declared" ? found.declared.manifest.spec : found?.record?.spec;
-  return spec?.type === "Final";
+  return found?.declared.kind === "declared" ? found.declared.manifest.spec : found?.record?.spec;
 }
 
 function settled(job: DesiredJob, settlement: Settlement, because: string, desired: Desired): JobAction {

@@ -2,6 +2,7 @@ import { formatDuration } from "../common/units.ts";
 import type { JobRecord } from "../model/status.ts";
 import type { JobDecision } from "../pass/decision.ts";
 import type { DesiredJob } from "../pass/desired.ts";
+import { isOver } from "../pass/is-down.ts";
 import type { JobAction } from "./job-action.ts";
 import { lastInterruption, type InterruptionCause } from "./past-interruptions.ts";
 import type { PlanInterruption } from "./plan.ts";
@@ -113,7 +114,5 @@ function isDrained(decision: JobDecision): boolean {
 }
 
 function runs(record: JobRecord | undefined): boolean {
-  if (record?.status.flinkJobId === undefined) return false;
-  const { suspended, finalized, deleted, flinkJobState } = record.status;
-  return suspended !== true && finalized === undefined && deleted === undefined && flinkJobState !== "Finished";
+  return record?.status.flinkJobId !== undefined && !isOver(record.status);
 }
