@@ -3,9 +3,7 @@ import { findCondition, isTrouble } from "../model/conditions.ts";
 import { displayName } from "../model/resource.ts";
 import type { JobDecision, SavepointDecision } from "../pass/decision.ts";
 import { isMoving } from "../pass/observe.ts";
-import type { Pass } from "../pass/reconcile.ts";
-
-type DonePass = Pass & { readonly kind: "done" };
+import type { DonePass, Pass } from "../pass/reconcile.ts";
 
 /** While something is on its way from one state to the next. */
 const MOVING_MS = 250;

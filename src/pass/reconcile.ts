@@ -48,6 +48,9 @@ export type Pass =
       readonly memory: PassMemory;
     });
 
+/** One that came to decisions. */
+export type DonePass = Pass & { readonly kind: "done" };
+
 /** One pass, top to bottom. A line with `await` touches the world; a line without is pure and has a table test. */
 export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: AbortSignal): Promise<Pass> {
   const read = await deps.reader.read(signal); // manifests of the head, record of the status branch
@@ -99,12 +102,7 @@ function blind(deps: PassDeps, memory: PassMemory, because: string): Pass {
   return { kind: "blind", because, memory: { ...memory, said: because } };
 }
 
-function remember(
-  memory: PassMemory,
-  pass: Omit<Pass & { kind: "done" }, "memory">,
-  said: string | undefined,
-  now: number,
-): PassMemory {
+function remember(memory: PassMemory, pass: Omit<DonePass, "memory">, said: string | undefined, now: number): PassMemory {
   const hasNews = pass.published.kind === "put-off" || pass.published.kind === "failed" || pass.published.kind === "conflict";
   return {
     clusters: pass.observed.clusters,
@@ -117,7 +115,7 @@ function remember(
 /** Only of attempts that still are the last ones of their Jobs. */
 function rememberTidied(
   known: ReadonlySet<string>,
-  { decisions, desired }: Pick<Pass & { kind: "done" }, "decisions" | "desired">,
+  { decisions, desired }: Pick<DonePass, "decisions" | "desired">,
 ): ReadonlySet<string> {
   const done = new Set(
     decisions.disposals.filter((one) => one.kind === "tidied" || (one.kind === "abandon" && one.isTidied)).map(({ key }) => key),

@@ -1,10 +1,9 @@
 import { setTimeout } from "node:timers/promises";
 import type { CommitStatus } from "../forge/forge.ts";
 import type { ResourceKey } from "../model/resource.ts";
-import type { Pass } from "../pass/reconcile.ts";
+import type { DonePass, Pass } from "../pass/reconcile.ts";
 import { commitVerdict, jobsAcceptedWith, touchedJobs } from "./commit-verdict.ts";
 import type { ForgeTeller } from "./forge-teller.ts";
-import type { DonePass } from "./plan-request.ts";
 
 interface Followed {
   readonly pass: DonePass;

@@ -7,7 +7,7 @@ import { displayName, resourceKey, siblingKey, type ResourceKey } from "../model
 import type { JobRecord } from "../model/status.ts";
 import type { CommitStatus } from "../forge/forge.ts";
 import { HELD } from "./job-action.ts";
-import type { DonePass } from "./plan-request.ts";
+import type { DonePass } from "../pass/reconcile.ts";
 
 export type Verdict = Pick<CommitStatus, "state" | "description">;
 

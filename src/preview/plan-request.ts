@@ -10,7 +10,7 @@ import { decideSeen, desiredOf } from "../pass/observe-and-decide.ts";
 import { seeArtifacts } from "../pass/observe.ts";
 import { headOf, manifestsOf, readManifestTree, type ManifestTree } from "../pass/read-manifests.ts";
 import { mergeTrailers } from "../pass/read-snapshot.ts";
-import type { Pass } from "../pass/reconcile.ts";
+import type { DonePass } from "../pass/reconcile.ts";
 import { wantedSecrets } from "../pass/secrets-for-job.ts";
 import type { Snapshot } from "../pass/snapshot.ts";
 import { AssumedArtifacts } from "./assume-artifacts.ts";
@@ -19,8 +19,6 @@ import type { Request } from "./find-requests.ts";
 import { PLAN_VERSION, type Plan, type PlanMerge } from "./plan.ts";
 import { ASSUMED_SECRETS } from "./plan-now.ts";
 import { readRestorePointAges } from "./read-ages.ts";
-
-export type DonePass = Pass & { readonly kind: "done" };
 
 export interface PlanRequestDeps {
   readonly config: Config;

@@ -13,17 +13,10 @@ import {
 } from "../git/errors.ts";
 import type { RequestRepository } from "../git/request-repository.ts";
 import type { StatusBranch } from "../git/status-branch.ts";
-import type { Pass } from "../pass/reconcile.ts";
+import type { DonePass, Pass } from "../pass/reconcile.ts";
 import { findRequests, refPrefixes, type Request } from "./find-requests.ts";
 import type { Plan } from "./plan.ts";
-import {
-  planRequest,
-  planWithout,
-  RequestTooLargeError,
-  subjectOf,
-  type DonePass,
-  type PlanRequestDeps,
-} from "./plan-request.ts";
+import { planRequest, planWithout, RequestTooLargeError, subjectOf, type PlanRequestDeps } from "./plan-request.ts";
 import { idOfPreview, previewChanges, previewMessage } from "./preview-files.ts";
 
 /** Who tells the people of a request about its plan, besides the branch. */

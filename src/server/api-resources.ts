@@ -5,7 +5,7 @@ import { isOurs } from "../model/flink-job-id.ts";
 import { resourceKey } from "../model/resource.ts";
 import { buildStatusDocument } from "../model/status-document.ts";
 import type { RecordKind } from "../model/status.ts";
-import type { DonePass } from "./pass-watch.ts";
+import type { DonePass } from "../pass/reconcile.ts";
 
 export interface ResourceQuery {
   readonly zone?: string;

@@ -2,7 +2,7 @@ import type { Clock } from "../common/clock.ts";
 import { findCondition } from "../model/conditions.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { JobStatus } from "../model/status.ts";
-import type { DonePass } from "./pass-watch.ts";
+import type { DonePass } from "../pass/reconcile.ts";
 
 /** The way of a commit, each step from the one before. */
 export type Step = "seen" | "applied" | "running" | "first-checkpoint";

@@ -1,7 +1,5 @@
 import type { Clock } from "../common/clock.ts";
-import type { Pass } from "../pass/reconcile.ts";
-
-export type DonePass = Pass & { readonly kind: "done" };
+import type { DonePass, Pass } from "../pass/reconcile.ts";
 
 /** What the server knows of the pass loop: all that health, the API and the gauges are made of. */
 export class PassWatch {

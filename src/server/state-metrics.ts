@@ -1,7 +1,8 @@
 import { Gauge, type Registry } from "prom-client";
 import { findCondition } from "../model/conditions.ts";
 import type { JobRecord } from "../model/status.ts";
-import type { DonePass, PassWatch } from "./pass-watch.ts";
+import type { DonePass } from "../pass/reconcile.ts";
+import type { PassWatch } from "./pass-watch.ts";
 
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [labels: Labels, value: number];

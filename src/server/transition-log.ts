@@ -1,6 +1,7 @@
 import { formatTime, type Clock } from "../common/clock.ts";
 import { oneLine } from "../common/text.ts";
-import { isOnBranch, type DonePass } from "./pass-watch.ts";
+import type { DonePass } from "../pass/reconcile.ts";
+import { isOnBranch } from "./pass-watch.ts";
 
 /** One thing that changed, as the API shows it; `id` is for going on after it. */
 export interface Transition {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { describeJobs, findTrouble, isAtRest, nextDelayMs } from "../../src/daemon/schedule.ts";
 import type { Published } from "../../src/pass/publish.ts";
-import { FIRST_MEMORY, type Pass } from "../../src/pass/reconcile.ts";
+import { type DonePass, FIRST_MEMORY, type Pass } from "../../src/pass/reconcile.ts";
 import type { SubmissionSeen } from "../../src/pass/submissions.ts";
 import {
   aListedJob,
@@ -17,8 +17,6 @@ import {
   type ListedJobOverrides,
 } from "../pass/builders.ts";
 import { EMPTY_BRANCH, runPass, type PassInput } from "../pass/pass-driver.ts";
-
-type DonePass = Pass & { readonly kind: "done" };
 
 const BLIND: Pass = { kind: "blind", because: "the repository was not read yet", memory: FIRST_MEMORY };
 const QUIET: Published = { kind: "nothing-to-write" };

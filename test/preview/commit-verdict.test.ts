@@ -3,7 +3,7 @@ import { resourceKey } from "../../src/model/resource.ts";
 import type { Condition, JobStatus } from "../../src/model/status.ts";
 import { FIRST_MEMORY } from "../../src/pass/reconcile.ts";
 import { commitVerdict, touchedJobs } from "../../src/preview/commit-verdict.ts";
-import type { DonePass } from "../../src/preview/plan-request.ts";
+import type { DonePass } from "../../src/pass/reconcile.ts";
 import { aManifest, anArtifactManifest, anAttempt, anId, aSavepointManifest, aStartedRecord } from "../pass/builders.ts";
 import { runPass } from "../pass/pass-driver.ts";
 

@@ -2,7 +2,8 @@ import { parseAllDocuments } from "yaml";
 import { describe, expect, it } from "vitest";
 import { isMirrorCommit } from "../../src/git/mirror-commit.ts";
 import { aJob, anArtifact, aRunningJob, counterJar } from "./manifests.ts";
-import { isOnBranch, statusOfJob, type DonePass, type RunningDaemon } from "./running-daemon.ts";
+import type { DonePass } from "../../src/pass/reconcile.ts";
+import { isOnBranch, statusOfJob, type RunningDaemon } from "./running-daemon.ts";
 import { createWorld, has, isRunning, type World, type WorldOptions } from "./world.ts";
 
 const INLINE = { status: { target: "inline" } };

@@ -4,9 +4,7 @@ import type { Config } from "../../src/config/config.ts";
 import { runDaemon, type DaemonEnd } from "../../src/daemon/daemon.ts";
 import { isAtRest } from "../../src/daemon/schedule.ts";
 import type { JobStatus, ResourceRecord } from "../../src/model/status.ts";
-import type { Pass } from "../../src/pass/reconcile.ts";
-
-export type DonePass = Pass & { readonly kind: "done" };
+import type { DonePass, Pass } from "../../src/pass/reconcile.ts";
 
 /** A daemon in this process, as it is started by `run`. */
 export interface RunningDaemon {

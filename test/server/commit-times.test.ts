@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Clock } from "../../src/common/clock.ts";
 import { formatTime } from "../../src/common/clock.ts";
 import { CommitTimes } from "../../src/server/commit-times.ts";
-import type { DonePass } from "../../src/server/pass-watch.ts";
+import type { DonePass } from "../../src/pass/reconcile.ts";
 
 const T0 = Date.UTC(2026, 10, 22, 17, 0, 0);
 
