@@ -190,7 +190,8 @@ function decideFinal(
   if (suspendedAt !== undefined) return finalize(job, final, suspendedAt.uri, suspendedAt.takenAt);
   if (seen.kind === "absent" && !isMissedTwice(job, record.status.flinkJobId ?? "", context))
     return lookAgain(job, `${because}, and its cluster does not list it; looking again before anything is believed`);
-  const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
+  const listed = seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
+  const choice = chooseRestorePoint(record, seen, listed, context.disposing);
   if (choice.kind === "from") {
     const { flinkJobId = "", startedAt } = record.status;
     // What lies under its last attempt's id was written after that was started.

@@ -60,7 +60,7 @@ export function decideBroken(
         restored("BackingOff"),
       );
   }
-  const choice = chooseRestorePoint(record, seen, listed);
+  const choice = chooseRestorePoint(record, seen, listed, context.disposing);
   if (choice.kind === "looking") return lookAgain(job, `${why}; looking for its newest restore point`);
   if (choice.kind === "wait") return leave(job, `${why}; ${choice.because}`, restored(choice.reason));
   const point = choice.kind === "from" ? choice.point : undefined;

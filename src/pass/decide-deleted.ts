@@ -101,7 +101,8 @@ export function buryWithNewest(
   context: JobContext,
 ): JobDecision {
   if (seen.kind === "unseen") return wait(job, deleted("ClusterUnreachable"), seen.because);
-  const choice = chooseRestorePoint(record, seen, seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id)));
+  const listed = seen.cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
+  const choice = chooseRestorePoint(record, seen, listed, context.disposing);
   if (choice.kind === "looking") return lookAgain(job, `${because}; looking for its newest restore point`);
   if (choice.kind === "from") return bury(job, choice.point, because);
   return bury(job, undefined, `${because}; ${choice.because}`, choice.kind === "wait" ? choice.because : undefined);

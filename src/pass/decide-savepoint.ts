@@ -175,6 +175,14 @@ function continueOperation(
     };
   if (operation.kind === "take" && seen.kind === "absent")
     return { ...head(savepoint), kind: "abandon", block, because: "its Job went away before it was taken" };
+  const stillNeeded = operation.kind === "dispose" ? whyKept(savepoint, operation.uri, context) : undefined;
+  if (stillNeeded !== undefined)
+    return {
+      ...head(savepoint),
+      kind: "await",
+      block: { condition: "Available", reason: "DisposalWaits" },
+      because: `its disposal was announced and is not gone on with: ${stillNeeded}`,
+    };
   const work: SavepointWork = { kind: "savepoint", operation };
   return { ...head(savepoint), kind: "resume", work, because: `attempt of ${record.id.name} was announced and is gone on with` };
 }
@@ -189,18 +197,10 @@ function decideGone(
   const uri = record?.status.uri;
   if (record?.spec.deletionPolicy !== "Delete" || uri === undefined)
     return { ...head(savepoint), kind: "forget", because: "its manifest is gone; its files stay where they are" };
-  const { jobs, savepoints } = context.desired;
-  const waits = whyDisposalsWait(context.desired, undefined);
-  if (waits !== undefined) return leave(savepoint, `its manifest is gone; it is not disposed of yet: ${waits}`);
-  const user = jobs.find((job) => mayNeed(job, uri, context.observed) || namesIt(job.declared, savepoint));
-  if (user !== undefined)
-    return leave(savepoint, `its manifest is gone; it is disposed of when Job ${user.id.name} needs it no more`);
-  const twin = savepoints.find((other) => other.key !== savepoint.key && holds(other, uri));
-  if (twin !== undefined)
-    return leave(
-      savepoint,
-      `its manifest is gone; it is disposed of when Savepoint ${twin.id.name}, which names the same files, is gone too`,
-    );
+  const { jobs } = context.desired;
+  const namedBy = jobs.find((job) => namesIt(job.declared, savepoint));
+  const kept = whyKept(savepoint, uri, context) ?? (namedBy === undefined ? undefined : neededBy(namedBy));
+  if (kept !== undefined) return leave(savepoint, `its manifest is gone; ${kept}`);
   const cluster = record.status.cluster ?? jobs.find((job) => job.id.zone === savepoint.id.zone)?.record?.status.cluster;
   if (cluster === undefined)
     return {
@@ -222,6 +222,28 @@ function decideGone(
     work: { kind: "savepoint", operation },
     because: "its manifest is gone and its deletionPolicy is Delete",
   };
+}
+
+/**
+ * Why its files have to stay for now, asked before a disposal is announced and again before it is gone on with. A Job that only names the
+ * Savepoint does not count the second time: it waits for the next one of that name, which cannot come before this one is gone.
+ */
+function whyKept(
+  savepoint: DesiredSavepoint,
+  uri: string,
+  { desired, observed, deletionsHeld }: SavepointContext,
+): string | undefined {
+  const waits = whyDisposalsWait(desired, deletionsHeld);
+  if (waits !== undefined) return `it is not disposed of yet: ${waits}`;
+  const user = desired.jobs.find((job) => mayNeed(job, uri, observed));
+  if (user !== undefined) return neededBy(user);
+  const twin = desired.savepoints.find((other) => other.key !== savepoint.key && holds(other, uri));
+  if (twin === undefined) return undefined;
+  return `it is disposed of when Savepoint ${twin.id.name}, which names the same files, is gone too`;
+}
+
+function neededBy({ id }: DesiredJob): string {
+  return `it is disposed of when Job ${id.name} needs it no more`;
 }
 
 function namesIt(declared: Desired["jobs"][number]["declared"], savepoint: DesiredSavepoint): boolean {

@@ -20,6 +20,7 @@ import { lineagePrefix, type JobContext, type Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
 import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
+import { findPlacesDisposedOf } from "./restore-point-users.ts";
 import type { SecretsSeen } from "./read-secrets.ts";
 import { withSecrets, type ProgramForJob } from "./secrets-for-job.ts";
 
@@ -239,6 +240,7 @@ function jobContext(
     final: finals.get(job.key),
     savepointUnderWay: savepointUnderWay(job, input),
     notBack: notBack(job, input.desired),
+    disposing: findPlacesDisposedOf(input.desired),
     looksLikeRename: input.guarded.renames.get(job.key),
     ...lossOf(job, input),
     projectRefused: refuseProject(job, input.config),

@@ -49,6 +49,8 @@ export interface JobContext {
   readonly savepointUnderWay: string | undefined;
   /** For a Job that a Final Savepoint stopped: what stands against bringing it back. */
   readonly notBack: string | undefined;
+  /** Where a disposal is announced: nothing starts from there any more. */
+  readonly disposing: readonly string[];
   /** Why a Job that is new may be an old one under another name; undefined when it is not. */
   readonly looksLikeRename: string | undefined;
   readonly now: number;

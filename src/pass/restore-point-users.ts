@@ -15,6 +15,15 @@ export function findNeededPlaces({ jobs, savepoints }: Desired, observed: Observ
   return [...jobs.flatMap((job) => placesNeededBy(job, observed)), ...savepoints.flatMap(namedBy)];
 }
 
+/** Every place whose disposal is announced: what lies there may be gone by half, and nothing is to start from it any more. */
+export function findPlacesDisposedOf({ jobs, savepoints }: Desired): readonly string[] {
+  const announced = [
+    ...savepoints.map(({ record }) => record?.status.operation),
+    ...jobs.map(({ record }) => record?.status.disposal),
+  ];
+  return announced.flatMap((operation) => (operation?.kind === "dispose" ? [operation.uri] : []));
+}
+
 /** Whether a restore point is one of the places, lies in one, or holds one. */
 export function isNeeded(uri: string, places: readonly string[]): boolean {
   const place = normalized(uri);

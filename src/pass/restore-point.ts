@@ -3,6 +3,7 @@ import type { RestorePointsSeen } from "../flink/cluster-seen.ts";
 import { attemptOf } from "../model/flink-job-id.ts";
 import type { JobRecord, RestorePoint } from "../model/status.ts";
 import type { JobSeen } from "./observed.ts";
+import { isNeeded } from "./restore-point-users.ts";
 
 /** What the next attempt of a Job that ran before starts from. */
 export type RestoreChoice =
@@ -16,13 +17,21 @@ export type RestoreChoice =
 
 /**
  * The newest restore point along a Job's lineage. What ever had state starts again only from it: the highest attempt that left a complete
- * checkpoint or savepoint, else what the last attempt itself was started from. Pure; never guesses.
+ * checkpoint or savepoint, else what the last attempt itself was started from; never one whose disposal is announced, be it the newest:
+ * that was only announced because the Job had a checkpoint besides. Pure; never guesses.
  */
-export function chooseRestorePoint(record: JobRecord, seen: JobSeen, listed: RestorePointsSeen | undefined): RestoreChoice {
+export function chooseRestorePoint(
+  record: JobRecord,
+  seen: JobSeen,
+  listed: RestorePointsSeen | undefined,
+  disposing: readonly string[],
+): RestoreChoice {
   const byHand = chosenByHand(record.annotations, record.status.flinkJobId);
   if (byHand !== undefined) return byHand;
   if (listed === undefined) return { kind: "looking" };
-  return listed.kind === "listed" ? fromList(record, seen, listed.entries) : withoutList(record, seen, listed.because);
+  if (listed.kind !== "listed") return withoutList(record, seen, listed.because, disposing);
+  const stays = listed.entries.filter(({ uri }) => !isNeeded(uri, disposing));
+  return fromList(record, seen, stays);
 }
 
 /** The annotations name the incident, so that they cannot act a second time. */
@@ -48,9 +57,9 @@ function latestOfEndedJob(seen: JobSeen): RestorePoint | undefined {
   return path === undefined ? undefined : { kind: "Checkpoint", uri: path };
 }
 
-function withoutList(record: JobRecord, seen: JobSeen, because: string): RestoreChoice {
+function withoutList(record: JobRecord, seen: JobSeen, because: string, disposing: readonly string[]): RestoreChoice {
   const known = latestOfEndedJob(seen);
-  if (known !== undefined)
+  if (known !== undefined && !isNeeded(known.uri, disposing))
     return { kind: "from", point: known, because: "it is the last one that Flink names for the job that ended" };
   const { startedFrom, checkpointed, flinkJobId } = record.status;
   const tookNone = seen.kind === "listed" && seen.job.detail !== undefined && seen.job.detail.checkpoints.completed === 0;

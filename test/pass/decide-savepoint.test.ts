@@ -275,8 +275,27 @@ describe("a Savepoint whose manifest is gone", () => {
     expect(decision.because).toMatch(/needs cannot be read$/);
   });
 
+  const dispose: SavepointOperation = { ...TAKE, kind: "dispose", uri: SAVEPOINT };
+  const going = { ...gone, spec: DISPOSED, status: { ...gone.status, phase: "Deleting", operation: dispose } } as const;
+  const external = { type: "External", uri: SAVEPOINT, deletionPolicy: "Retain" } as const;
+
+  it.each([
+    ["the start of a Job from it was announced", { job: running({ operation: anOperation({ restoreFrom: point }) }) }],
+    ["its Job is down and may go back to it", { job: running(), clusters: [clusterWith({ state: "FAILED" })] }],
+    ["another Savepoint names the same files", { others: [aDesiredSavepoint({ name: "theirs", spec: external })] }],
+    ["the record of a Job cannot be understood", { job: aDesiredJob({ recordProblem: "orders.yaml:1:1 is no YAML" }) }],
+    ["deletions are held", { deletionsHeld: "held" }],
+  ])("is not disposed of a second time, although that was announced, while %s", (_, situation) => {
+    expect(decide(going, situation)).toMatchObject({ kind: "await", block: { reason: "DisposalWaits" } });
+  });
+
+  it("is gone on with being disposed of when nobody needs it, not even who names it, for it will be taken anew", () => {
+    const job = aDesiredJob({ manifest: { spec: { initialState: { savepoint: "final", allowNonRestoredState: false } } } });
+    expect(decide(going, { job })).toMatchObject({ kind: "resume", work: { operation: dispose } });
+  });
+
   it("is not disposed of while another Savepoint names the same files", () => {
-    const twin = aDesiredSavepoint({ name: "theirs", spec: { type: "External", uri: SAVEPOINT, deletionPolicy: "Retain" } });
+    const twin = aDesiredSavepoint({ name: "theirs", spec: external });
     expect(decide({ ...gone, spec: DISPOSED }, { others: [twin] })).toMatchObject({ kind: "leave" });
   });
 });

@@ -20,6 +20,7 @@ import {
   anOperation,
   anUnreachableCluster,
   aReachableCluster,
+  aReadyArtifact,
   aRecord,
   aSavepointManifest,
   aStartedRecord,
@@ -30,6 +31,7 @@ import {
   type DesiredJobOverrides,
   FINAL,
 } from "./builders.ts";
+import { aCheckpoint, aSavepoint, CHECKPOINTED, listed as pointsLeft } from "./job-decisions.ts";
 
 function desiredOf(jobs: readonly DesiredJob[], more: Partial<Desired> = {}): Desired {
   return { jobs, artifacts: [aDesiredArtifact()], savepoints: [], ...more };
@@ -461,5 +463,38 @@ describe("the artifacts that are needed", () => {
     const desired = desiredOf([job], { artifacts: [aDesiredArtifact(), aDesiredArtifact({ manifest: other })] });
     const repeated = decide(aDecideInput({ desired })).jobs[0];
     expect(repeated).toMatchObject({ kind: "resume", work: { kind: "start", operation: anOperation({ cluster: CLUSTER }) } });
+  });
+});
+
+describe("a Job that goes down while a newer savepoint of it is disposed of", () => {
+  const dispose: SavepointOperation = {
+    kind: "dispose",
+    triggerId: "8".repeat(32),
+    cluster: CLUSTER,
+    flinkJobId: anAttempt(1),
+    uri: aSavepoint(1).uri,
+    announcedAt: "2026-11-22T11:00:00Z",
+  };
+  const record = aStartedRecord({ status: { checkpointed: anAttempt(1) } });
+  const clusters = [
+    aReachableCluster({
+      jobs: [aListedJob({ state: "FAILED", ...CHECKPOINTED })],
+      restorePoints: pointsLeft(aCheckpoint(1), aSavepoint(1)),
+    }),
+  ];
+  it.each([
+    ["goes on from its checkpoint", dispose, aCheckpoint(1).uri],
+    ["goes on from the savepoint when nothing was announced about that", undefined, aSavepoint(1).uri],
+  ])("%s, and nothing more is disposed of before it is back", (_, operation, uri) => {
+    const spec = { type: "OnDemand", job: "orders", deletionPolicy: "Delete" } as const;
+    const status = { uri: dispose.uri, cluster: CLUSTER, ...(operation === undefined ? {} : { operation }) };
+    const savepoint = aDesiredSavepoint({ spec, declared: "absent", status: { phase: "Deleting", ...status } });
+    const artifacts = [aDesiredArtifact({ record: anArtifactRecord() })];
+    const desired = desiredOf([aDesiredJob({ record })], { artifacts, savepoints: [savepoint] });
+    const { jobs, savepoints } = decide(
+      aDecideInput({ desired, observed: anObserved({ clusters, artifacts: { app: aReadyArtifact() } }) }),
+    );
+    expect(jobs).toMatchObject([{ kind: "announce", work: { operation: { kind: "start", restoreFrom: { uri } } } }]);
+    expect(savepoints.map(({ kind }) => kind)).toEqual([operation === undefined ? "leave" : "await"]);
   });
 });

@@ -60,6 +60,7 @@ export function aContext({
     final: undefined,
     savepointUnderWay: undefined,
     notBack: undefined,
+    disposing: [],
     looksLikeRename: undefined,
     now: NOW,
     ...overrides,

@@ -61,6 +61,8 @@ export class RandomFlink {
   readonly clusters: readonly JobManager[];
   /** Everything that Flink ever took; its directories outlive every restart. */
   readonly attempts = new Map<string, Attempt>();
+  /** Where a disposal was announced. */
+  readonly condemned = new Set<string>();
   readonly #random: Random;
   readonly #names: readonly string[];
   #written = 0;
@@ -197,17 +199,18 @@ export class RandomFlink {
     return { ...attempt, id, state: this.clusters.map(({ jobs }) => jobs.get(id)?.state).find((state) => state !== undefined) };
   }
 
-  /** From what a Job has to go on: the newest point of its last attempt that Flink took, else what that was started from. */
+  /** From what a Job has to go on: the newest point of its last attempt that Flink took and that is to stay, else what that was started from. */
   newestState(name: string): string | undefined {
     const last = this.lastAttempt(name);
     if (last === undefined) return undefined;
-    return newestOf(last.points.filter(({ drained }) => !drained))?.uri ?? last.startedFrom;
+    return newestOf(last.points.filter(({ drained, uri }) => !drained && !this.condemned.has(uri)))?.uri ?? last.startedFrom;
   }
 
   /** Whether nothing but this restore point holds the state of a Job's last attempt. */
   isLastOf(name: string, uri: string): boolean {
-    const points = this.lastAttempt(name)?.points.filter(({ drained }) => !drained) ?? [];
-    return this.newestState(name) === uri && points.every((point) => point.uri === uri);
+    const last = this.lastAttempt(name);
+    const points = last?.points.filter(({ drained }) => !drained) ?? [];
+    return points.length === 0 ? last?.startedFrom === uri : points.every((point) => point.uri === uri);
   }
 
   isOnDisk(uri: string): boolean {

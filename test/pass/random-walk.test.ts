@@ -97,6 +97,9 @@ function remember(pass: PurePass, { world, ledger }: Walk): void {
     ledger.set(decision.key, started.attempt);
     world.announced.add(started.flinkJobId);
   }
+  for (const decision of pass.decisions.savepoints)
+    if (decision.kind === "announce" && decision.work.operation.kind === "dispose")
+      world.flink.condemned.add(decision.work.operation.uri);
 }
 
 /** A file of the branch that cannot be understood in this pass: it is there, and nobody knows what it says. */

@@ -26,9 +26,10 @@ function choose(
   listed: RestorePointsSeen | undefined,
   seen: JobSeen = GONE,
   annotations: Readonly<Record<string, string>> = {},
+  disposing: readonly string[] = [],
 ) {
   const record = aStartedRecord({ status: { attempt: 2, flinkJobId: anAttempt(2), ...status }, annotations });
-  return chooseRestorePoint(record, seen, listed);
+  return chooseRestorePoint(record, seen, listed, disposing);
 }
 
 const ranOnce = { attempt: 1, flinkJobId: anAttempt(1) };
@@ -62,6 +63,15 @@ describe("the restore point of a Job whose directories can be listed", () => {
     expect(choose({}, entries(aSavepoint(1)))).toMatchObject({ kind: "from" });
     expect(choose({ savepoints }, entries(aSavepoint(1)))).toMatchObject({ kind: "wait", reason: "RestorePointUnknown" });
     expect(choose({ savepoints }, entries(aCheckpoint(1), aSavepoint(1)))).toMatchObject({ point: { uri: aCheckpoint(1).uri } });
+  });
+
+  it("is never one whose disposal is announced, however it is written: half of its files may be gone", () => {
+    const { uri } = aSavepoint(2);
+    for (const going of [uri, uri.replace("file:///", "file:/")]) {
+      const left = entries(aCheckpoint(2), aSavepoint(2));
+      expect(choose(hadCheckpoint, left, GONE, {}, [going])).toMatchObject({ point: { uri: aCheckpoint(2).uri } });
+      expect(choose(hadCheckpoint, entries(aSavepoint(2)), GONE, {}, [going])).toMatchObject({ reason: "RestorePointMissing" });
+    }
   });
 
   it("is never one of an attempt that was not announced", () => {
