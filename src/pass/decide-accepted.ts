@@ -69,7 +69,10 @@ function decideLive(job: DesiredJob, record: JobRecord, seen: Listed, rpus: numb
   const because = rpus === 0 ? "rpus 0 suspends it" : `rpus ${requested} → ${rpus}`;
   // Flink refuses a savepoint while tasks are restarting, so an unhealthy job waits instead of losing its state.
   const purpose = rpus === 0 ? "suspend" : "rescale";
-  if (!isHealthy(seen.job)) return leave(job, `${because} waits until all tasks are running`, notYet(purpose, "NotHealthy"));
+  if (!isHealthy(seen.job)) {
+    const wayOut = rpus === 0 ? "; cancelled by hand it stays down, and its newest checkpoint is kept" : "";
+    return leave(job, `${because} waits until all tasks are running${wayOut}`, notYet(purpose, "NotHealthy"));
+  }
   const failed = record.status.rescaleFailed;
   if (failed?.rpus === rpus)
     return leave(job, `${because} was tried and undone: ${failed.because}`, notYet("rescale", "NextStartFailed"));

@@ -43,7 +43,10 @@ export function decideBroken(
     }
   }
   const why = whyBroken(seen, record);
-  if (rpus === 0) return leave(job, `${why}; rpus 0 keeps it down`);
+  if (rpus === 0) {
+    const because = `${why}; rpus 0 keeps it down, and it goes on from its newest restore point when rpus is raised`;
+    return leave(job, because, { condition: "Suspended", reason: "WasDown" });
+  }
   if (!isSpecOf(record))
     return leave(
       job,

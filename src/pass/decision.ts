@@ -23,7 +23,7 @@ interface DecisionBase {
   readonly because: string;
 }
 
-/** What keeps a resource from going on; becomes a condition with status False, `Duplicate` with True. */
+/** What keeps a resource from going on; becomes a condition with status False; `Duplicate`, and `Suspended` for a Job that was down before it was suspended, with True. */
 export interface Block {
   readonly condition:
     | "Placed"

@@ -23,6 +23,7 @@ export function jobConditions(
   else if (isStoppingDuplicate(status.operation)) conditions.push(duplicateOf(status.operation));
   if (status.phase === "Pending" || status.cluster === undefined || status.deleted !== undefined) return conditions;
   if (status.suspended === true) return [...conditions, SUSPENDED];
+  if (block?.reason === WAS_DOWN) return conditions;
   if (status.finalized !== undefined) return [...conditions, finalizedBy(status.finalized.savepoint)];
   if (block?.condition !== "Placed")
     conditions.push({ type: "Placed", status: "True", reason: "ClusterChosen", message: `on ${status.cluster.name}` });
@@ -37,7 +38,8 @@ export function jobConditions(
 }
 
 function blockedBy({ condition, reason, because }: Block & { readonly because: string }): ConditionNow {
-  return { type: condition, status: condition === "Duplicate" ? "True" : "False", reason, message: because };
+  const holds = condition === "Duplicate" || reason === WAS_DOWN;
+  return { type: condition, status: holds ? "True" : "False", reason, message: because };
 }
 
 function isStoppingDuplicate(operation: Operation | undefined): operation is StopOperation {
@@ -48,6 +50,9 @@ function duplicateOf({ flinkJobId, cluster }: StopOperation): ConditionNow {
   const message = `a second Flink job of this Job runs on ${cluster.name} as ${flinkJobId}; it is being stopped with a savepoint`;
   return { type: "Duplicate", status: "True", reason: "Stopping", message };
 }
+
+/** It had failed or was cancelled by hand when it was suspended: nothing had to be stopped. */
+const WAS_DOWN = "WasDown";
 
 const SUSPENDED: ConditionNow = {
   type: "Suspended",

@@ -90,7 +90,8 @@ function judge(
   const accepted = findCondition(status.conditions, "Accepted");
   if (rpus !== undefined && accepted?.status === "False") return { isFailure: true, because: accepted.message };
   const blocked = status.conditions.find(({ status: holds, reason }) => holds === "False" && FAILED.has(reason));
-  const isPut = rpus === 0 && (status.suspended === true || status.flinkJobId === undefined);
+  const isDown = findCondition(status.conditions, "Suspended")?.status === "True" || status.flinkJobId === undefined;
+  const isPut = rpus === 0 && isDown;
   if (blocked !== undefined && !isPut) return { isFailure: true, because: blocked.message };
   if (rpus === undefined) return waits("it is being deleted");
   if (isPut || status.finalized !== undefined || status.flinkJobState === "Finished") return undefined;

@@ -165,6 +165,7 @@ function left(job: DesiredJob, decision: JobDecision & { readonly kind: "leave" 
     case "Rescaled":
       return blocked(canInPlace(job, facts) ? "rescale-in-place" : "rescale-by-savepoint", block, because);
     case "Suspended":
+      if (block.reason === "WasDown") return refusal ?? { action: "leave", verdict: "none", because };
       return blocked("suspend", block, because);
     case "Finalized":
       return blocked("stop", block, because);

@@ -256,6 +256,7 @@ describe("rpus 0", () => {
       expect(decide({ manifest: withRpus(0), live, cluster: { restorePoints: listed(aCheckpoint()) } })).toMatchObject({
         kind: "leave",
         because: expect.stringContaining("rpus 0 keeps it down"),
+        block: { condition: "Suspended", reason: "WasDown" },
       });
   });
 });

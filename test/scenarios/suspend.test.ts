@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { aJob, aRunningJob, anArtifact } from "./manifests.ts";
-import { conditionOf, createWorld, has, isRunning, WRITES, type World } from "./world.ts";
+import { conditionOf, createWorld, has, isRunning, RUN, untilCheckpointed, WRITES, type World } from "./world.ts";
 
 const DAYS_MS = 7 * 86_400_000;
 
@@ -52,6 +52,31 @@ describe.concurrent("a Job whose rpus are set to 0", () => {
     expect(resumed.suspended).toBeUndefined();
     expect(world.flink.jobs).toMatchObject([{ flinkJobId: resumed.flinkJobId, restoredFrom: resumed.startedFrom?.uri }]);
     expect(world.flink.jobs[0]!.count).toBeGreaterThan(count - 1);
+  });
+
+  it("after it failed stays down, is told as suspended, and comes back with its state when they are raised", async () => {
+    await using world = await createWorld();
+    await world.push(await aRunningJob("orders"));
+    const first = world.startDaemon();
+    const { flinkJobId } = await first.untilJob("orders", isRunning);
+    await untilCheckpointed(world, first, flinkJobId!);
+    await first.stop();
+    world.flink.setJobState(flinkJobId!, "FAILED", "the disk is full");
+    await pushRpus(world, 0);
+    const second = world.startDaemon();
+    await second.untilJob("orders", has("Suspended", "WasDown"));
+    await second.untilAtRest();
+    const down = await world.job("orders");
+    expect(conditionOf(down, "Suspended")).toMatchObject({
+      status: "True",
+      message: expect.stringContaining("the disk is full"),
+    });
+    expect(conditionOf(down, "Healthy")).toBeUndefined();
+    expect(world.flink.countCalls(RUN)).toBe(1);
+    await pushRpus(world, 3);
+    const back = await second.untilJob("orders", isRunning);
+    expect(back).toMatchObject({ run: 1, attempt: 2, requestedRpus: 3, startedFrom: { kind: "Checkpoint" } });
+    expect(conditionOf(await world.job("orders"), "Suspended")).toBeUndefined();
   });
 
   it("waits for slots when it is to go on, and keeps its savepoint meanwhile", async () => {
