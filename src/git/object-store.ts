@@ -134,6 +134,7 @@ export class ObjectStore {
   }
 
   async #fetchAnew(oid: string, signal: AbortSignal): Promise<Commit> {
+    this.#log.debug({ oid }, "the repository is copied anew");
     const empty: Generation = { ...(await createCopy(this.#transport.url)), firstBytes: 0, head: oid, fetches: 0 };
     await this.#fetch(empty, oid, 1, signal);
     const commit = await verify(empty, oid);

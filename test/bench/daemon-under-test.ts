@@ -21,6 +21,8 @@ export interface DaemonUnderTest {
   readonly pid: number;
   /** The newest line of which this is true, also one that was there before. */
   find(test: (line: LogLine) => boolean): LogLine | undefined;
+  /** How many lines so far this is true of. */
+  count(test: (line: LogLine) => boolean): number;
   /** Lines at `warn` and `error` so far: a run with any of them measured something else. */
   complaints(): readonly string[];
   /** HTTP requests since its start, by origin. */
@@ -74,6 +76,7 @@ export function startDaemonUnderTest(
       throwIfEnded();
       return lines.findLast(test);
     },
+    count: (test) => lines.filter(test).length,
     complaints: () => lines.filter(({ level }) => level >= 40).map(({ text }) => text),
     countRequests: async () => ask("count") as Promise<Readonly<Record<string, number>>>,
     newestRequests: async () => ask("newest") as Promise<readonly SentRequest[]>,
