@@ -58,10 +58,12 @@ const MAX_REPORT_BYTES = 1024 ** 2;
 const MAX_DETAIL_BYTES = 4096;
 const CAPABILITIES_FRESH_MS = 600_000;
 const DEFAULT_RETRY_AFTER_MS = 60_000;
+/** However long it wants to be left alone: by then a limit is over, and a mistake of a proxy has cost a quarter of an hour and not a day. */
+const MAX_RETRY_AFTER_MS = 900_000;
 
 /**
- * Git's smart HTTP over undici: every answer is whole, checked and within its limits, or an error of ours that holds no secret.
- * Keeps connections; close it.
+ * Git's smart HTTP over undici: every answer is whole, checked and within its limits, or an error of ours that holds no secret. When the
+ * server wants fewer requests, none is sent before the time that it names: those fail at once. Keeps connections; close it.
  */
 export class GitTransport {
   /** For people: without anything that could be secret. */
@@ -77,6 +79,8 @@ export class GitTransport {
   readonly #capabilities = new Map<Version, Capabilities>();
   /** Where calls go: the configured URL, or where an advertisement was redirected to. */
   #base: string;
+  /** The server wants no requests before this time. */
+  #paused: { readonly untilMs: number; readonly error: GitRateLimitedError } | undefined;
 
   constructor(settings: GitTransportSettings, clock: Clock, observer: Pick<Observer, "gitCalled"> = UNOBSERVED) {
     this.#settings = settings;
@@ -175,6 +179,7 @@ export class GitTransport {
   }
 
   async #exchange(wanted: GitHttpRequest, kind: AnswerKind, body: Buffer | undefined, operation: Operation): Promise<Answer> {
+    if (this.#paused !== undefined && this.#clock.now() < this.#paused.untilMs) throw this.#paused.error; // nothing is sent
     const startMs = this.#clock.now();
     const tell = (outcome: CallOutcome): void => this.#observer.gitCalled(OPERATIONS[kind], outcome, this.#clock.now() - startMs);
     try {
@@ -183,6 +188,7 @@ export class GitTransport {
       return answer;
     } catch (error) {
       tell(operation.caller.aborted ? "aborted" : outcomeOf(error));
+      if (error instanceof GitRateLimitedError) this.#paused = { untilMs: this.#clock.now() + error.data.retryAfterMs, error };
       throw error;
     }
   }
@@ -269,9 +275,10 @@ export class GitTransport {
   #checkStatus(answer: Answer): void {
     const { status, headers } = answer;
     if (status === 200) return;
-    const retryAfterMs = this.#retryAfterMs(headers["retry-after"]);
+    const retryAfterMs = this.#retryAfterMs(headers);
     if (status === 429 || (retryAfterMs !== undefined && (status === 403 || status === 503))) {
-      throw new GitRateLimitedError(this.publicUrl, status, retryAfterMs ?? DEFAULT_RETRY_AFTER_MS);
+      const pauseMs = Math.min(retryAfterMs ?? DEFAULT_RETRY_AFTER_MS, MAX_RETRY_AFTER_MS);
+      throw new GitRateLimitedError(this.publicUrl, status, pauseMs);
     }
     const detail = this.#detailOf(answer);
     // Azure DevOps shows its page to sign in with 203.
@@ -294,12 +301,13 @@ export class GitTransport {
     return oneLine(hidden, 200);
   }
 
-  /** `Retry-After` is a number of seconds or a date. */
-  #retryAfterMs(value: string | undefined): number | undefined {
+  /** `Retry-After` is a number of seconds or a date; a date is the server's, so it is held against the server's own time where it tells it. */
+  #retryAfterMs({ "retry-after": value, date: told = "" }: Readonly<Record<string, string>>): number | undefined {
     if (value === undefined) return undefined;
-    if (/^\d{1,6}$/.test(value)) return Number(value) * 1000;
-    const date = Date.parse(value);
-    return Number.isNaN(date) ? undefined : Math.max(0, date - this.#clock.now());
+    if (/^\d+$/.test(value)) return Number(value) * 1000;
+    const [date, serverNow] = [Date.parse(value), Date.parse(told)];
+    if (Number.isNaN(date)) return undefined;
+    return Math.max(0, date - (Number.isNaN(serverNow) ? this.#clock.now() : serverNow));
   }
 
   /** The error to throw for whatever went wrong below us. */

@@ -36,13 +36,21 @@ async function failureOf(fault: GitFault, match: RequestMatch = {}, timeoutMs = 
 }
 
 describe("an answer with a bad status", () => {
+  // The daemon's own clock says midnight; what it says is none of the server's business.
+  const [MIDNIGHT, in30s] = ["Thu, 01 Jan 2026 00:00:00 GMT", "Thu, 01 Jan 2026 00:00:30 GMT"];
+
   it.each([
     [401, {}, { code: "git-auth", data: { status: 401 } }],
     [203, {}, { code: "git-auth", data: { status: 401 } }],
     [403, {}, { code: "git-auth", data: { status: 403 } }],
     [404, {}, { code: "git-repository-not-found" }],
     [429, { "retry-after": "17" }, { code: "git-rate-limited", data: { retryAfterMs: 17_000 } }],
-    [429, { "retry-after": "Thu, 01 Jan 2026 00:00:30 GMT" }, { code: "git-rate-limited", data: { retryAfterMs: 30_000 } }],
+    [429, { "retry-after": in30s, date: MIDNIGHT }, { code: "git-rate-limited", data: { retryAfterMs: 30_000 } }],
+    [429, { "retry-after": in30s, date: "whenever" }, { code: "git-rate-limited", data: { retryAfterMs: 30_000 } }],
+    [429, { "retry-after": MIDNIGHT, date: in30s }, { code: "git-rate-limited", data: { retryAfterMs: 0 } }],
+    [429, { "retry-after": "86400" }, { code: "git-rate-limited", data: { retryAfterMs: 900_000 } }],
+    [429, { "retry-after": "9".repeat(400) }, { code: "git-rate-limited", data: { retryAfterMs: 900_000 } }],
+    [429, { "retry-after": "soon" }, { code: "git-rate-limited", data: { retryAfterMs: 60_000 } }],
     [429, {}, { code: "git-rate-limited", data: { retryAfterMs: 60_000 } }],
     [403, { "retry-after": "5" }, { code: "git-rate-limited", data: { retryAfterMs: 5000 } }],
     [500, {}, { code: "git-unreachable", retry: "next-pass" }],
@@ -62,6 +70,23 @@ describe("an answer with a bad status", () => {
   it("is not read to its end", async () => {
     const error = await failureOf({ kind: "status", status: 500, body: "<html>".repeat(1_000_000) });
     expect(error).toMatchObject({ code: "git-unreachable" });
+  });
+});
+
+describe("a server that wants fewer requests", () => {
+  it("is sent none, for whatever, before the time that it names, and then all of them again", async () => {
+    let nowMs = Date.UTC(2026, 0, 1);
+    await using client = openGitClient(url, { credentials: CREDENTIALS }, { now: () => nowMs, random: () => 0.5 });
+    server.fault({ kind: "status", status: 429, headers: { "retry-after": "17" } }, { ...LIST, times: 1 });
+    const first: unknown = await client.manifests.readHead(NEVER).catch((error: unknown) => error);
+    expect(first).toMatchObject({ message: expect.stringMatching(/wants fewer requests \(429\); again in 17s$/) as unknown });
+    server.resetTraffic();
+    nowMs += 16_999;
+    await expect(client.manifests.readHead(NEVER)).rejects.toBe(first);
+    await expect(client.status.read(NEVER)).rejects.toBe(first);
+    expect([server.traffic("git-upload-pack").requests, server.traffic("git-receive-pack").requests]).toEqual([0, 0]);
+    nowMs += 1;
+    expect(await client.manifests.readHead(NEVER)).toMatchObject(HEAD);
   });
 });
 
