@@ -2,6 +2,7 @@
 import process from "node:process";
 import { runProgram } from "./cli/program.ts";
 import { systemClock } from "./common/clock.ts";
+import { SteadyClock } from "./common/steady-clock.ts";
 
 const stop = new AbortController();
 for (const name of ["SIGINT", "SIGTERM"] as const) {
@@ -13,7 +14,7 @@ const status = await runProgram(process.argv.slice(2), {
   stderr: process.stderr,
   environment: process.env,
   folder: process.cwd(),
-  clock: systemClock,
+  clock: new SteadyClock(systemClock),
   stop: stop.signal,
 });
 process.exit(status);

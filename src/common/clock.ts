@@ -6,7 +6,17 @@ export interface Clock {
   random(): number;
 }
 
-export const systemClock: Clock = { now: () => Date.now(), random: () => Math.random() };
+/** A machine tells the time of day, which somebody or something may set, and how long it has been running, which nobody can set. */
+export interface MachineClock extends Clock {
+  /** Milliseconds since some moment; never goes back. */
+  elapsed(): number;
+}
+
+export const systemClock: MachineClock = {
+  now: () => Date.now(),
+  elapsed: () => performance.now(),
+  random: () => Math.random(),
+};
 
 /** `2026-11-22T17:30:00Z`: how times are written in status files. */
 export function formatTime(ms: number): string {

@@ -55,7 +55,7 @@ export function decideBroken(
     );
   const restarts = record.status.restarts ?? 0;
   if (restarts > 0 && record.status.startedAt !== undefined) {
-    const dueAtMs = failedDueAtMs(flinkJobId, restarts, record.status.startedAt);
+    const dueAtMs = failedDueAtMs(flinkJobId, restarts, record.status.startedAt, context.now);
     if (context.now < dueAtMs)
       return leave(
         job,

@@ -193,7 +193,7 @@ function settleListed(
   if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
   const refusal = submission?.kind === "refused" ? submission : undefined;
   const dueAtMs = Math.max(
-    failedDueAtMs(operation.flinkJobId, operation.attempt, operation.announcedAt),
+    failedDueAtMs(operation.flinkJobId, operation.attempt, operation.announcedAt, context.now),
     refusal?.retryAtMs ?? 0,
   );
   if (context.now >= dueAtMs || isOutdated(job, record, operation, context)) return startAgain(job, operation, context);
@@ -213,10 +213,15 @@ function startedBy(operation: StartOperation, cluster: ClusterRef, flinkVersion:
   return { kind: "started", flinkJobId, cluster, flinkVersion, rpus, run, restoredFrom: restoreFrom, announcedAt };
 }
 
-/** When the next attempt is due after `failures` in a row. Chance comes out of the id, so that deciding stays pure. */
-export function failedDueAtMs(flinkJobId: string, failures: number, since: string): number {
+/**
+ * When the next attempt is due after `failures` in a row. Chance comes out of the id, so that deciding stays pure. What was written down far
+ * ahead of now was written by a clock that was wrong: then nobody can tell how long ago it was, and nothing waits until that time comes.
+ */
+export function failedDueAtMs(flinkJobId: string, failures: number, since: string, now: number): number {
   const chance = Number.parseInt(flinkJobId.slice(6, 12), 16) / 0x100_0000;
-  return Date.parse(since) + retryDelayMs(Math.max(1, failures), FAILED_DELAY, () => chance);
+  const sinceMs = Date.parse(since);
+  if (sinceMs - now > FAILED_DELAY.maxMs) return now;
+  return sinceMs + retryDelayMs(Math.max(1, failures), FAILED_DELAY, () => chance);
 }
 
 /** Failed without a checkpoint: nothing is lost when the next attempt begins anew, or from the state that this one was given. */

@@ -385,6 +385,12 @@ describe("a Job that Flink ended", () => {
     expect(toldAfter(0, 0)).toBe("announce");
   });
 
+  it("does not wait for a time to come that a clock wrote down that was wrong", () => {
+    expect(toldAfter(50, -60)).toBe("leave Restored BackingOff"); // clocks of two machines may differ by that
+    expect(toldAfter(1, -3600)).toBe("announce");
+    expect(toldAfter(50, -86_400)).toBe("announce");
+  });
+
   it("comes back to its own cluster, and waits for slots there", () => {
     const other = aReachableCluster({ name: "other" });
     const full = clusterWith({ state: "FAILED" }, { restorePoints, slots: { free: 1 } });

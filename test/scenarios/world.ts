@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import type { Clock } from "../../src/common/clock.ts";
+import type { Clock, MachineClock } from "../../src/common/clock.ts";
 import { createLog } from "../../src/common/log.ts";
+import { SteadyClock } from "../../src/common/steady-clock.ts";
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { runDaemon, type DaemonEnd } from "../../src/daemon/daemon.ts";
@@ -33,7 +34,7 @@ export interface World extends AsyncDisposable {
   readonly flink: FakeFlink;
   readonly configFile: string;
   readonly config: Config;
-  /** The time of all daemons in this process and of the clusters. */
+  /** The machine that all daemons in this process run on; the clusters have the same time without its jumps. */
   readonly clock: WorldClock;
   /** A cluster of `WorldOptions.clusters`. */
   cluster(name: string): FakeFlink;
@@ -74,11 +75,16 @@ export const RUN = /^POST \/jars\/.+\/run$/;
 export const UPLOAD = /^POST \/jars\/upload$/;
 
 /** Real time, and more of it whenever a test says so: what waits for a minute is due at once. */
-export class WorldClock implements Clock {
+export class WorldClock implements MachineClock {
   #aheadMs = 0;
+  #jumpedMs = 0;
 
   now(): number {
-    return Date.now() + this.#aheadMs;
+    return Date.now() + this.#aheadMs + this.#jumpedMs;
+  }
+
+  elapsed(): number {
+    return performance.now() + this.#aheadMs;
   }
 
   random(): number {
@@ -88,13 +94,23 @@ export class WorldClock implements Clock {
   pass(ms: number): void {
     this.#aheadMs += ms;
   }
+
+  /** Somebody sets the time of day, and no time goes by. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms;
+  }
+
+  /** The time as others have it. */
+  withoutJumps(): Clock {
+    return { now: () => Date.now() + this.#aheadMs, random: () => Math.random() };
+  }
 }
 
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), "penstock-world-"));
   const clock = new WorldClock();
   const git = await startGitServer(options.git);
-  const clusters = await startClusters(options, clock);
+  const clusters = await startClusters(options, clock.withoutJumps());
   await git.createRepository("jobs");
   const configFile = join(folder, "penstock.json.yaml");
   await writeFile(configFile, JSON.stringify(buildConfig(git, clusters, folder, options)));
@@ -118,12 +134,12 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     clock,
     cluster: (name) => clusters.get(name)!,
     push: async (files, message = "change") => git.commitFiles("jobs", "main", files, message),
-    startDaemon: (change = (same) => same) => start(startDaemon(change(withCache(config, ownCache())), clock)),
+    startDaemon: (change = (same) => same) => start(startDaemon(change(withCache(config, ownCache())), new SteadyClock(clock))),
     startProcess: () => start(startDaemonProcess(configFile, { PENSTOCK__ARTIFACTS__CACHE_DIR: ownCache() })),
     runOnce: async (timeoutMs = 15_000) =>
       runDaemon({
         config: withCache(config, ownCache()),
-        clock,
+        clock: new SteadyClock(clock),
         log: createLog({ level: "silent", people: false, stream: process.stderr }),
         stop: new AbortController().signal,
         once: { timeoutMs },
