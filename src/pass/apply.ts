@@ -1,4 +1,5 @@
 import PQueue from "p-queue";
+import { ArtifactError } from "../artifacts/artifact-error.ts";
 import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import type { Clock } from "../common/clock.ts";
 import { isAbort, messageOf } from "../common/errors.ts";
@@ -158,14 +159,14 @@ export class Actions {
     const key = stepKey(operation);
     const station = this.#stationOf({ zone, cluster: operation.cluster.name });
     const before = this.#steps.get(key);
-    const failures = before?.kind === "not-done" || before?.kind === "unknown" ? before.failures : 0;
+    const failures = before !== undefined && "failures" in before ? before.failures : 0;
     this.#steps.set(key, { announcedAt, kind: "under-way" });
     this.#options.log.info({ step: work.kind, flinkJobId, cluster: operation.cluster.name, because }, "acting");
     void this.#finish(station, work, failures + 1, because, observed);
   }
 
   async #finish(station: Station, work: StepWork, failures: number, because: string, observed: Observed): Promise<void> {
-    const outcome = await this.#tryRun(station, work);
+    const outcome = await this.#tryRun(station, work, observed);
     if (this.#abort.signal.aborted) return;
     this.#rememberStep(work.operation, outcome, failures);
     this.#tell(station.cluster, work.operation.kind, outcome.kind);
@@ -178,7 +179,9 @@ export class Actions {
     this.#options.wake();
   }
 
-  async #tryRun(station: Station, work: StepWork): Promise<StepOutcome> {
+  async #tryRun(station: Station, work: StepWork, observed: Observed): Promise<StepOutcome> {
+    const missing = work.kind === "stop" && work.next !== undefined ? await this.#whyNotUploaded(work.next, observed) : undefined;
+    if (missing !== undefined) return { kind: "held", because: missing };
     try {
       return await takeStep(station.cluster, work, this.#abort.signal);
     } catch (error) {
@@ -186,18 +189,32 @@ export class Actions {
     }
   }
 
+  /** Nothing healthy is stopped on a hope: the jar that the next attempt needs has to lie with the JobManager before. */
+  async #whyNotUploaded(next: Submission, observed: Observed): Promise<string | undefined> {
+    try {
+      await this.#upload(next, observed);
+      return undefined;
+    } catch (error) {
+      return `it is not stopped before ${next.cluster} has the jar of its next attempt: ${oneLine(messageOf(error), 300)}`;
+    }
+  }
+
   #rememberStep(operation: Work["operation"], outcome: StepOutcome, failures: number): void {
     const { clock, log } = this.#options;
     const { flinkJobId, announcedAt } = operation;
     const key = stepKey(operation);
-    if (outcome.kind !== "not-done" && outcome.kind !== "unknown") {
+    if (outcome.kind !== "not-done" && outcome.kind !== "unknown" && outcome.kind !== "held") {
       this.#steps.set(key, { announcedAt, ...outcome });
       return;
     }
-    const delay = outcome.kind === "not-done" ? STEP_DELAY : UNKNOWN_DELAY;
+    const delay = outcome.kind === "unknown" ? UNKNOWN_DELAY : STEP_DELAY;
     const retryAtMs = clock.now() + retryDelayMs(failures, delay, () => clock.random());
     this.#steps.set(key, { announcedAt, ...outcome, failures, retryAtMs });
-    log.warn({ flinkJobId, because: outcome.because, outcome: outcome.kind }, "step did not succeed; it is looked at again");
+    const isNews = outcome.kind !== "held" || failures === 1; // held for as long as it takes, and said once
+    log[isNews ? "warn" : "debug"](
+      { flinkJobId, because: outcome.because, outcome: outcome.kind },
+      "step did not succeed; it is looked at again",
+    );
   }
 
   #submit(submission: Submission, because: string, observed: Observed): void {
@@ -211,7 +228,7 @@ export class Actions {
       "submitting",
     );
     const work = async (): Promise<void> => {
-      const outcome = await this.#call(station, submission, target);
+      const outcome = await this.#call(station, submission, target, before);
       this.#remember(submission, outcome, before);
     };
     void station.queue.add(async () => {
@@ -220,9 +237,15 @@ export class Actions {
     });
   }
 
-  async #call(station: Station, submission: Submission, target: ReachableCluster): Promise<SubmitOutcome> {
+  async #call(
+    station: Station,
+    submission: Submission,
+    target: ReachableCluster,
+    before: SubmissionSeen | undefined,
+  ): Promise<SubmitOutcome> {
     const { signal } = this.#abort;
-    const jar = await this.#jarOf(submission, target);
+    const jar = await this.#jarOf(submission, target).catch((error: unknown) => withoutJar(error, before));
+    if ("kind" in jar) return jar;
     const revealed = revealSecrets(submission, majorMinorOf(target.flinkVersion) ?? target.flinkVersion);
     const options: RunOptions = {
       flinkVersion: target.flinkVersion,
@@ -266,7 +289,7 @@ export class Actions {
     wake();
   }
 
-  /** Our own side failed: the jar cannot be read, the disk is full. Flink was not called, or its answer was not understood. */
+  /** Our own side failed in a way that nobody thought of. Flink was not called, or its answer was not understood. */
   #rememberFailure(submission: Submission, error: unknown, before: SubmissionSeen | undefined): void {
     if (isAbort(error, this.#abort.signal)) return;
     this.#remember(submission, { kind: "unknown", because: oneLine(messageOf(error), 300) }, before);
@@ -349,6 +372,13 @@ function targetOf(submission: Submission, observed: Observed): ReachableCluster 
   return observed.clusters
     .filter((cluster) => cluster.kind === "reachable")
     .find((cluster) => cluster.zone === submission.zone && cluster.name === submission.cluster);
+}
+
+/** Flink was not called for want of the jar: the disk is full, or the cache has lost it. That says nothing of a try before either. */
+function withoutJar(error: unknown, before: SubmissionSeen | undefined): SubmitOutcome {
+  if (!(error instanceof ArtifactError)) throw error;
+  if (before?.kind === "unknown") return { kind: "unknown", because: before.because };
+  return { kind: "refused", reason: error.data.reason, because: error.message, curable: true };
 }
 
 /** A try that did not reach Flink says nothing of the one before it: that one's `main` may still be at work. */

@@ -45,6 +45,9 @@ function continueStop(job: DesiredJob, record: JobRecord, operation: StopOperati
       blockOf(operation, "SavepointFailed"),
       `no savepoint came about, so it runs on as it was: ${step.because}`,
     );
+  // Not abandoned: a daemon before this one may have asked Flink, and what it asked for may yet come about.
+  if (step?.kind === "held" && context.now < step.retryAtMs)
+    return awaitOutcome(job, operation, blockOf(operation, "JarNotUploaded"), step.because);
   if (step?.kind === "ended") return abandon(job, undefined, `it ended another way while it was to be stopped: ${step.because}`);
   const seen = findJob(context.observed.clusters, job.id.zone, operation.cluster, operation.flinkJobId);
   if (seen.kind === "unseen") return awaitOutcome(job, operation, blockOf(operation, "ClusterUnreachable"), seen.because);

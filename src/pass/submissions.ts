@@ -46,6 +46,8 @@ export type StepSeen = { readonly announcedAt: string } & (
   | { readonly kind: "rescale-asked" }
   /** Nothing happened to the job. */
   | ({ readonly kind: "not-done" } & Tried)
+  /** This process did not ask Flink; whether a process before it did is not known. */
+  | ({ readonly kind: "held" } & Tried)
   /** The job ended another way, or is not there any more; no savepoint of this step exists. */
   | { readonly kind: "ended"; readonly because: string }
   | ({ readonly kind: "unknown" } & Tried)

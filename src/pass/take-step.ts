@@ -19,6 +19,8 @@ export type StepOutcome =
   | { readonly kind: "rescale-asked" }
   | { readonly kind: "ended"; readonly because: string }
   | { readonly kind: "not-done"; readonly because: string }
+  /** Flink was not asked: what comes after the step is not there yet. */
+  | { readonly kind: "held"; readonly because: string }
   | { readonly kind: "unknown"; readonly because: string };
 
 /** As long as Flink itself gives a checkpoint by default. */

@@ -1,12 +1,14 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { ArtifactRequest } from "../../src/artifacts/artifact-store.ts";
+import { ArtifactError } from "../../src/artifacts/artifact-error.ts";
+import type { JarFile } from "../../src/flink/multipart.ts";
 import { Actions } from "../../src/pass/apply.ts";
-import type { Decisions, JobDecision } from "../../src/pass/decision.ts";
+import type { Decisions, JobDecision, Work } from "../../src/pass/decision.ts";
 import type { Observed } from "../../src/pass/observed.ts";
-import type { SubmissionSeen } from "../../src/pass/submissions.ts";
+import type { Submission, SubmissionSeen } from "../../src/pass/submissions.ts";
 import { TEST_JOB_CLASS } from "../support/test-job.ts";
 import { aCluster, theJar, type Harness } from "../flink/cluster-harness.ts";
-import { anAttempt, anId, anObserved, anOperation, SHA256 } from "./builders.ts";
+import { anAttempt, anId, anObserved, anOperation, aStop, SHA256 } from "./builders.ts";
 
 const RUN = /POST \/jars\/[^/]+\/run/;
 const open = new Set<Actions>();
@@ -24,7 +26,7 @@ interface World extends Harness {
   readonly observed: () => Promise<Observed>;
 }
 
-async function aWorld(): Promise<World> {
+async function aWorld(submittable = async (): Promise<JarFile> => theJar()): Promise<World> {
   const harness = await aCluster({ timeoutMs: 300 });
   const fetched: ArtifactRequest[] = [];
   let woken = Promise.withResolvers<void>();
@@ -35,7 +37,7 @@ async function aWorld(): Promise<World> {
       fetch: (request) => void fetched.push(request),
       inspect: () => undefined,
       retain: () => undefined,
-      submittable: async () => theJar(),
+      submittable,
     },
     clock: { now: () => harness.clock.nowMs, random: () => 0.5 },
     log: harness.log,
@@ -61,28 +63,32 @@ async function aWorld(): Promise<World> {
 
 function aSubmit(attempt = 1, parallelism = 2): JobDecision {
   const operation = anOperation({ attempt });
+  return aResume({ kind: "start", operation, submission: aSubmission(operation.flinkJobId, parallelism) });
+}
+
+/** Attempt 1 is stopped with a savepoint and attempt 2 starts from it. */
+function aRescale(): JobDecision {
+  return aResume({ kind: "stop", operation: aStop("rescale"), next: aSubmission(anAttempt(2), 4) });
+}
+
+function aResume(work: Work): JobDecision {
+  const key = work.operation.flinkJobId as JobDecision["key"];
+  return { key, id: anId(), kind: "resume", because: "it was announced", work } as JobDecision;
+}
+
+function aSubmission(flinkJobId: string, parallelism: number): Submission {
   return {
-    key: operation.flinkJobId as JobDecision["key"],
-    id: anId(),
-    kind: "resume",
-    because: "it was announced",
-    work: {
-      kind: "start",
-      operation,
-      submission: {
-        key: operation.flinkJobId as JobDecision["key"],
-        flinkJobId: operation.flinkJobId,
-        zone: "local",
-        cluster: "main",
-        artifactSha256: SHA256,
-        entryClass: TEST_JOB_CLASS,
-        mainArgs: [],
-        parallelism,
-        configuration: {},
-        secrets: new Map(),
-        allowNonRestoredState: false,
-      },
-    },
+    key: flinkJobId as JobDecision["key"],
+    flinkJobId,
+    zone: "local",
+    cluster: "main",
+    artifactSha256: SHA256,
+    entryClass: TEST_JOB_CLASS,
+    mainArgs: [],
+    parallelism,
+    configuration: {},
+    secrets: new Map(),
+    allowNonRestoredState: false,
   };
 }
 
@@ -171,6 +177,55 @@ describe("what was announced", () => {
     actions.forgetAllBut(new Set([anAttempt(1)]));
     expect([...actions.see().keys()]).toEqual([anAttempt(1), anAttempt(3)]);
     release();
+  });
+});
+
+describe("a jar that cannot be had, as on a full disk", () => {
+  const full = new ArtifactError("DiskFull", "the disk is full");
+
+  it("is a start that Flink was not asked for: the reason is said, and it is tried again", async () => {
+    let isFull = true;
+    const { fake, submit, logLines } = await aWorld(async () => {
+      if (isFull) throw full;
+      return theJar();
+    });
+    expect(await submit()).toMatchObject({ kind: "refused", reason: "DiskFull", because: "the disk is full", failures: 1 });
+    expect(fake.countCalls(/^POST /)).toBe(0);
+    expect(logLines.join("")).not.toContain('"level":50');
+    isFull = false;
+    expect(await submit()).toMatchObject({ kind: "accepted" });
+  });
+
+  it("leaves open what became of a try before", async () => {
+    let isFull = false;
+    const { fake, submit } = await aWorld(async () => {
+      if (isFull) throw full;
+      return theJar();
+    });
+    fake.inject(RUN, { kind: "drop" }, 1);
+    expect(await submit()).toMatchObject({ kind: "unknown", failures: 1 });
+    isFull = true;
+    expect(await submit()).toMatchObject({ kind: "unknown", failures: 2 });
+  });
+
+  it("holds the stop of a job that is to be started again with it, and the job runs on", async () => {
+    let isFull = true;
+    const { fake, clock, actions, observed, start, logLines } = await aWorld(async () => {
+      if (isFull) throw full;
+      return theJar();
+    });
+    await start(1);
+    for (const failures of [1, 2]) {
+      actions.apply(decisionsOf(aRescale()), await observed());
+      await vi.waitFor(() => expect(actions.seeSteps().get(anAttempt(1))).toMatchObject({ kind: "held", failures }));
+    }
+    const because = "it is not stopped before main has the jar of its next attempt: the disk is full";
+    expect(actions.seeSteps().get(anAttempt(1))).toMatchObject({ because, retryAtMs: clock.nowMs + 10_000 });
+    expect(fake.countCalls(/\/stop$/)).toBe(0);
+    expect(logLines.filter((line) => line.includes('"level":40'))).toHaveLength(1);
+    isFull = false;
+    actions.apply(decisionsOf(aRescale()), await observed());
+    await vi.waitFor(() => expect(fake.countCalls(/\/stop$/)).toBe(1));
   });
 });
 

@@ -102,6 +102,12 @@ describe("a stop that was announced", () => {
     ["has an outcome that is to be looked at again", { step: { kind: "unknown", ...TRIED, retryAtMs: NOW } }, "resume stop"],
     ["cannot be seen", { clusters: [anUnreachableCluster()] }, "await Rescaled ClusterUnreachable"],
     ["came to nothing", { step: { kind: "not-done", ...TRIED, retryAtMs: LATER } }, "settle abandoned Rescaled SavepointFailed"],
+    [
+      "is held until the jar of what follows is uploaded",
+      { step: { kind: "held", ...TRIED, retryAtMs: LATER } },
+      "await Rescaled JarNotUploaded",
+    ],
+    ["was held and is due again", { step: { kind: "held", ...TRIED, retryAtMs: NOW } }, "resume stop"],
     ["was overtaken by another end", { step: { kind: "ended", because: "it failed" } }, "settle abandoned"],
     ["is known of an earlier one only", { step: STOPPED, oldStep: true }, "resume stop"],
   ] as const)("%s", (_, situation, told) => {
