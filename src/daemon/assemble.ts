@@ -105,7 +105,7 @@ function openPreviews(
     ...deps,
     cache: new ManifestCache(),
     requests: new RequestRepository(transport),
-    branch: new StatusBranch({ transport, branch: PREVIEWS_BRANCH }, { log: deps.log }),
+    branch: new StatusBranch({ transport, branch: PREVIEWS_BRANCH, write: "push-previews" }, { log: deps.log }),
   });
 }
 
@@ -127,7 +127,7 @@ function openRepository(
   return {
     transport,
     manifests: new ManifestBranch({ transport, branch: config.repository.branch }, { log }),
-    statusBranch: new StatusBranch({ transport, branch: config.status.branch }, { log }),
+    statusBranch: new StatusBranch({ transport, branch: config.status.branch, write: "push-status" }, { log }),
     close: async () => transport.close(),
   };
 }

@@ -2,7 +2,7 @@ import { buildUpload, type JarFile } from "./multipart.ts";
 import * as decode from "./responses.ts";
 import { buildRunRequest, type RunOptions } from "./run-request.ts";
 import { FlinkReader, MAX_BYTES, type FlinkClientDeps, type FlinkClientSettings } from "./flink-reader.ts";
-import type { Call } from "./transport.ts";
+import type { Call, Target } from "./transport.ts";
 
 export type CancelResult = "accepted" | "already-ended" | "not-found";
 
@@ -29,8 +29,7 @@ export class FlinkClient extends FlinkReader {
   /** Streams the file; the id of the new copy. Each upload is a copy of its own: a lost answer costs disk, nothing else. */
   async uploadJar(jar: JarFile, signal: AbortSignal): Promise<string> {
     const call: Call = {
-      method: "POST",
-      path: "/jars/upload",
+      write: "upload-jar",
       timeoutMs: this.#submitTimeoutMs,
       maxBytes: MAX_BYTES,
       upload: buildUpload(jar),
@@ -44,8 +43,8 @@ export class FlinkClient extends FlinkReader {
    */
   async runJar(jarId: string, options: RunOptions, signal: AbortSignal): Promise<void> {
     const call: Call = {
-      method: "POST",
-      path: `/jars/${encodeURIComponent(jarId)}/run`,
+      write: "run-jar",
+      id: jarId,
       timeoutMs: this.#submitTimeoutMs,
       maxBytes: MAX_BYTES,
       json: buildRunRequest(options),
@@ -57,7 +56,7 @@ export class FlinkClient extends FlinkReader {
 
   /** Gone is gone: a jar that Flink does not know is none to complain about. */
   async deleteJar(jarId: string, signal: AbortSignal): Promise<void> {
-    const call = this.call("DELETE", `/jars/${encodeURIComponent(jarId)}`);
+    const call = this.call({ write: "delete-jar", id: jarId });
     const answer = await this.transport.call(call, signal);
     if (answer.status === 200 || answer.errors.some((text) => /File .* does not exist in /.test(text))) return;
     throw this.rejected(call, answer);
@@ -65,7 +64,7 @@ export class FlinkClient extends FlinkReader {
 
   /** Asks for it; the job is CANCELED some time later. Harmless to repeat. */
   async cancelJob(flinkJobId: string, signal: AbortSignal): Promise<CancelResult> {
-    const call = this.call("PATCH", `/jobs/${flinkJobId}?mode=cancel`);
+    const call = this.call({ write: "cancel-job", id: flinkJobId });
     const answer = await this.transport.call(call, signal);
     if (answer.status === 202) return "accepted";
     if (answer.status === 409) return "already-ended";
@@ -83,19 +82,19 @@ export class FlinkClient extends FlinkReader {
     signal: AbortSignal,
   ): Promise<void> {
     const { triggerId, targetDirectory, drain } = options;
-    await this.#trigger(`/jobs/${flinkJobId}/stop`, triggerId, { triggerId, targetDirectory, drain }, signal);
+    await this.#trigger({ write: "stop-job", id: flinkJobId }, triggerId, { triggerId, targetDirectory, drain }, signal);
   }
 
   /** Asks for a savepoint; the job goes on. As with `stopWithSavepoint` the result comes later. */
   async triggerSavepoint(flinkJobId: string, options: SavepointRequest, signal: AbortSignal): Promise<void> {
     const { triggerId, targetDirectory } = options;
     const json = { triggerId, "target-directory": targetDirectory, "cancel-job": false };
-    await this.#trigger(`/jobs/${flinkJobId}/savepoints`, triggerId, json, signal);
+    await this.#trigger({ write: "take-savepoint", id: flinkJobId }, triggerId, json, signal);
   }
 
   /** Has Flink delete a savepoint or a retained checkpoint; the trigger id to ask for the result with. */
   async disposeSavepoint(path: string, signal: AbortSignal): Promise<string> {
-    const call = this.call("POST", "/savepoint-disposal", { "savepoint-path": path });
+    const call = this.call({ write: "dispose-savepoint" }, { "savepoint-path": path });
     return this.decoded(call, await this.send(call, [200, 202], signal), decode.decodeRequestId);
   }
 
@@ -106,11 +105,11 @@ export class FlinkClient extends FlinkReader {
     signal: AbortSignal,
   ): Promise<void> {
     const json = Object.fromEntries([...requirements].map(([id, parallelism]) => [id, { parallelism }]));
-    await this.send(this.call("PUT", `/jobs/${flinkJobId}/resource-requirements`, json), [200], signal);
+    await this.send(this.call({ write: "rescale-job", id: flinkJobId }, json), [200], signal);
   }
 
-  async #trigger(path: string, triggerId: string, json: unknown, signal: AbortSignal): Promise<void> {
-    const call = this.call("POST", path, json);
+  async #trigger(target: Target, triggerId: string, json: unknown, signal: AbortSignal): Promise<void> {
+    const call = this.call(target, json);
     const requestId = this.decoded(call, await this.send(call, [202], signal), decode.decodeRequestId);
     if (requestId !== triggerId) throw this.strange(call, 202, `it goes by the trigger id ${requestId} instead of ours`);
   }

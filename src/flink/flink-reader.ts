@@ -6,7 +6,7 @@ import { CircuitBreaker } from "./circuit-breaker.ts";
 import { FlinkAnswerError, FlinkRejectedError } from "./errors.ts";
 import * as decode from "./responses.ts";
 import { readRootCause, type RootCause } from "./root-cause.ts";
-import { type Answer, type Call, endpointOf, FlinkTransport, type TransportSettings } from "./transport.ts";
+import { type Answer, type Call, endpointOf, FlinkTransport, type Target, type TransportSettings } from "./transport.ts";
 
 /** A cluster of the configuration; whatever else that one holds is not looked at. */
 export type FlinkClientSettings = TransportSettings &
@@ -92,7 +92,7 @@ export class FlinkReader {
     const taskManagers = await this.read("/taskmanagers", decode.decodeTaskManagerIds, signal);
     const holders = new Map<string, number>();
     for (const id of taskManagers) {
-      const call = this.call("GET", `/taskmanagers/${encodeURIComponent(id)}`);
+      const call = this.call({ method: "GET", path: `/taskmanagers/${encodeURIComponent(id)}` });
       const answer = await this.transport.call(call, signal);
       if (answer.status === 404) continue; // It left since the list was made, and its slots with it.
       if (answer.status !== 200) throw this.rejected(call, answer);
@@ -140,7 +140,7 @@ export class FlinkReader {
     const operation = await this.readOperation(`/jobs/${flinkJobId}/savepoints/${triggerId}`, signal);
     if (operation.kind === "completed") {
       if (operation.location !== undefined) return { kind: "completed", location: operation.location };
-      const call = this.call("GET", `/jobs/${flinkJobId}/savepoints/${triggerId}`);
+      const call = this.call({ method: "GET", path: `/jobs/${flinkJobId}/savepoints/${triggerId}` });
       throw this.strange(call, 200, "the savepoint is completed and has no location");
     }
     if (operation.kind !== "failed") return operation;
@@ -163,7 +163,7 @@ export class FlinkReader {
   }
 
   protected async read<T>(path: string, decoder: (value: unknown) => T, signal: AbortSignal): Promise<T> {
-    const call = this.call("GET", path);
+    const call = this.call({ method: "GET", path });
     return this.decoded(call, await this.send(call, [200], signal), decoder);
   }
 
@@ -173,7 +173,7 @@ export class FlinkReader {
     decoder: (value: unknown) => T,
     signal: AbortSignal,
   ): Promise<T | undefined> {
-    const call = this.call("GET", `/jobs/${flinkJobId}${path}`);
+    const call = this.call({ method: "GET", path: `/jobs/${flinkJobId}${path}` });
     const answer = await this.transport.call(call, signal);
     if (answer.status === 404 && answer.errors.some(isJobNotFound)) return undefined;
     if (answer.status !== 200) throw this.rejected(call, answer);
@@ -184,7 +184,7 @@ export class FlinkReader {
     path: string,
     signal: AbortSignal,
   ): Promise<decode.DecodedOperation | { readonly kind: "unknown-trigger" }> {
-    const call = this.call("GET", path);
+    const call = this.call({ method: "GET", path });
     const answer = await this.transport.call(call, signal);
     if (answer.status === 404 && answer.errors.some(isUnknownTrigger)) return { kind: "unknown-trigger" };
     if (answer.status !== 200) throw this.rejected(call, answer);
@@ -197,8 +197,8 @@ export class FlinkReader {
     throw this.rejected(call, answer);
   }
 
-  protected call(method: Call["method"], path: string, json?: unknown): Call {
-    return { method, path, timeoutMs: this.#timeoutMs, maxBytes: MAX_BYTES, ...(json === undefined ? {} : { json }) };
+  protected call(target: Target, json?: unknown): Call {
+    return { ...target, timeoutMs: this.#timeoutMs, maxBytes: MAX_BYTES, ...(json === undefined ? {} : { json }) };
   }
 
   protected decoded<T>(call: Call, answer: Answer, decoder: (value: unknown) => T): T {

@@ -8,6 +8,7 @@ import { publicUrl, type Secret } from "../common/secrets.ts";
 import { formatTime } from "../common/clock.ts";
 import { oneLine } from "../common/text.ts";
 import { formatDuration, formatSize } from "../common/units.ts";
+import { type FlinkWrite, type FlinkWriteWithId, WRITING_CALLS } from "../common/writing-calls.ts";
 import type { ClusterConfig } from "../config/config.ts";
 import type { CircuitBreaker } from "./circuit-breaker.ts";
 import { FlinkAnswerError, FlinkUnreachableError, type Outcome } from "./errors.ts";
@@ -17,10 +18,19 @@ import { decodeErrors } from "./responses.ts";
 export type TransportSettings = Pick<ClusterConfig, "name" | "url"> &
   Partial<Pick<ClusterConfig, "headers" | "basic" | "bearer" | "tls">> & { readonly proxy?: ProxySettings };
 
-export interface Call {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** From the cluster's url on, with the query. */
-  readonly path: string;
+/** A question, or a writing call by its name, which says method and path: nothing else that changes something can be sent. */
+export type Target =
+  | {
+      readonly method: "GET";
+      /** From the cluster's url on, with the query. */
+      readonly path: string;
+    }
+  | { readonly write: FlinkWriteWithId; readonly id: string }
+  | { readonly write: Exclude<FlinkWrite, FlinkWriteWithId> };
+
+export type Call = Target & CallTerms;
+
+export interface CallTerms {
   readonly timeoutMs: number;
   readonly maxBytes: number;
   readonly json?: unknown;
@@ -83,7 +93,7 @@ export class FlinkTransport {
     const tell = (outcome: CallOutcome): void => this.#observer.called(endpointOf(call), outcome, this.#clock.now() - startMs);
     try {
       const answer = await this.#exchange(call, signal).catch((error: unknown) => {
-        if (call.method === "GET" && !signal.aborted && isConnectionLost(error)) return this.#exchange(call, signal);
+        if (!("write" in call) && !signal.aborted && isConnectionLost(error)) return this.#exchange(call, signal);
         throw error;
       });
       this.#breaker.succeeded();
@@ -98,9 +108,10 @@ export class FlinkTransport {
 
   async #exchange(call: Call, signal: AbortSignal): Promise<Answer> {
     const limit = AbortSignal.timeout(call.timeoutMs);
+    const { method, path } = requestLineOf(call);
     try {
-      const response = await request(this.#urlOf(call.path), {
-        method: call.method,
+      const response = await request(this.#urlOf(path), {
+        method,
         headers: this.#headersFor(call),
         body: call.upload?.body ?? (call.json === undefined ? null : JSON.stringify(call.json)),
         dispatcher: this.#dispatcher,
@@ -190,8 +201,15 @@ export class FlinkTransport {
 }
 
 /** `GET /jobs/overview`: how a call is named in errors. */
-export function endpointOf(call: Pick<Call, "method" | "path">): string {
-  return `${call.method} ${call.path}`;
+export function endpointOf(target: Target): string {
+  const { method, path } = requestLineOf(target);
+  return `${method} ${path}`;
+}
+
+function requestLineOf(target: Target): { readonly method: Dispatcher.HttpMethod; readonly path: string } {
+  if (!("write" in target)) return target;
+  const { method, path } = WRITING_CALLS[target.write];
+  return { method, path: "id" in target ? path.replace(":id", encodeURIComponent(target.id)) : path };
 }
 
 function outcomeOf(error: unknown): CallOutcome {

@@ -1,11 +1,21 @@
+import type { ForgeWrite } from "../common/writing-calls.ts";
 import type { CommitStatus } from "./forge.ts";
 
-export interface ForgeCall {
-  readonly method: "GET" | "POST" | "PUT" | "PATCH";
+interface ForgeQuestion {
+  readonly method: "GET";
   /** Below the API's root, with its query. */
   readonly path: string;
-  readonly json?: unknown;
 }
+
+/** What changes something says so by its name in the list of writing calls. */
+export interface ForgeChange {
+  readonly write: ForgeWrite;
+  readonly method: "POST" | "PUT" | "PATCH";
+  readonly path: string;
+  readonly json: unknown;
+}
+
+export type ForgeCall = ForgeQuestion | ForgeChange;
 
 export interface ForgeComment {
   readonly id: number;
@@ -29,9 +39,9 @@ export interface Dialect {
   /** How many pages of them there may be; 1 where all come at once. */
   readonly commentPages: number;
   commentOf(value: unknown): ForgeComment | undefined;
-  createComment(request: number, body: string): ForgeCall;
-  updateComment(request: number, id: number, body: string): ForgeCall;
-  setStatus(commit: string, status: CommitStatus): ForgeCall;
+  createComment(request: number, body: string): ForgeChange;
+  updateComment(request: number, id: number, body: string): ForgeChange;
+  setStatus(commit: string, status: CommitStatus): ForgeChange;
   /** A refusal that says that it is so already. */
   isRepeated(status: number, text: string): boolean;
 }

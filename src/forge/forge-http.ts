@@ -75,9 +75,9 @@ export class ForgeHttp {
         headers: {
           ...this.#dialect.headersFor(token.reveal()),
           "user-agent": "penstock",
-          ...(call.json === undefined ? {} : { "content-type": "application/json" }),
+          ...("write" in call ? { "content-type": "application/json" } : {}),
         },
-        body: call.json === undefined ? null : JSON.stringify(call.json),
+        body: "write" in call ? JSON.stringify(call.json) : null,
         dispatcher: this.#dispatcher,
         headersTimeout: timeoutMs,
         bodyTimeout: timeoutMs,

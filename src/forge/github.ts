@@ -18,9 +18,20 @@ export function githubDialect(repository: string): Dialect {
     comments: (request, page) => `${repo}/issues/${request}/comments?per_page=${PAGE_SIZE}&page=${page}`,
     commentPages: MAX_PAGES,
     commentOf: (value) => readComment(value, ["user", "login"]),
-    createComment: (request, body) => ({ method: "POST", path: `${repo}/issues/${request}/comments`, json: { body } }),
-    updateComment: (_request, id, body) => ({ method: "PATCH", path: `${repo}/issues/comments/${id}`, json: { body } }),
+    createComment: (request, body) => ({
+      write: "create-comment",
+      method: "POST",
+      path: `${repo}/issues/${request}/comments`,
+      json: { body },
+    }),
+    updateComment: (_request, id, body) => ({
+      write: "update-comment",
+      method: "PATCH",
+      path: `${repo}/issues/comments/${id}`,
+      json: { body },
+    }),
     setStatus: (commit, { state, context, description }) => ({
+      write: "set-commit-status",
       method: "POST",
       path: `${repo}/statuses/${commit}`,
       json: { state, context, description },

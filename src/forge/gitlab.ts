@@ -17,13 +17,20 @@ export function gitlabDialect(repository: string): Dialect {
       `${project}/merge_requests/${request}/notes?sort=asc&order_by=created_at&per_page=${PAGE_SIZE}&page=${page}`,
     commentPages: MAX_PAGES,
     commentOf: (value) => readComment(value, ["author", "username"]),
-    createComment: (request, body) => ({ method: "POST", path: `${project}/merge_requests/${request}/notes`, json: { body } }),
+    createComment: (request, body) => ({
+      write: "create-comment",
+      method: "POST",
+      path: `${project}/merge_requests/${request}/notes`,
+      json: { body },
+    }),
     updateComment: (request, id, body) => ({
+      write: "update-comment",
       method: "PUT",
       path: `${project}/merge_requests/${request}/notes/${id}`,
       json: { body },
     }),
     setStatus: (commit, { state, context, description }) => ({
+      write: "set-commit-status",
       method: "POST",
       path: `${project}/statuses/${commit}`,
       json: { state: STATES[state], name: context, description },

@@ -105,7 +105,10 @@ export class RestForge implements Forge {
 }
 
 /** What a forge says in its JSON; never a web page. */
-function refused({ method, path }: ForgeCall, answer: { readonly status: number; readonly value: unknown }): ForgeError {
+function refused(
+  { method, path }: Pick<ForgeCall, "method" | "path">,
+  answer: { readonly status: number; readonly value: unknown },
+): ForgeError {
   const said = textOf(memberOf(answer.value, "message")) ?? textOf(memberOf(answer.value, "error")) ?? "";
   const hint = answer.status === 401 || answer.status === 403 ? "; check forge.tokenFile and the token's rights" : "";
   const because = `status ${answer.status}${said === "" ? "" : `: ${oneLine(said, 200)}`}${hint}`;

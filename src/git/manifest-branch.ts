@@ -27,7 +27,7 @@ export class ManifestBranch extends ManifestRepository {
 
   constructor(settings: { readonly transport: GitTransport; readonly branch: string }, deps: { readonly log: Log }) {
     super(settings, deps);
-    this.#pusher = new Pusher(settings.transport, settings.branch, deps.log);
+    this.#pusher = new Pusher(settings.transport, { branch: settings.branch, write: "push-mirror" }, deps.log);
   }
 
   /**

@@ -1,5 +1,6 @@
 import { getRemoteInfo } from "isomorphic-git";
 import { oneLine } from "../common/text.ts";
+import type { GitWrite } from "../common/writing-calls.ts";
 import { readBand } from "./answer-checks.ts";
 import { GitProtocolError } from "./errors.ts";
 import type { GitTransport } from "./http-transport.ts";
@@ -9,6 +10,7 @@ import { FLUSH, encodePktLine, parsePktLines, type PktLine } from "./pkt-line.ts
 export type PushReport = { readonly kind: "accepted" } | { readonly kind: "rejected"; readonly because: string };
 
 export interface Push {
+  readonly write: GitWrite;
   readonly branch: string;
   /** The commit that must stand there; undefined: no such branch. */
   readonly expected: string | undefined;

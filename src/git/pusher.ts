@@ -1,4 +1,5 @@
 import type { Log } from "../common/log.ts";
+import type { GitWrite } from "../common/writing-calls.ts";
 import { GitAuthError, GitUnreachableError } from "./errors.ts";
 import type { GitTransport } from "./http-transport.ts";
 import { readPushCapabilities, sendPush, type Push, type PushReport } from "./push.ts";
@@ -18,17 +19,19 @@ export type PushOutcome =
 export class Pusher {
   readonly #transport: GitTransport;
   readonly #branch: string;
+  readonly #write: GitWrite;
   readonly #log: Log;
   #capabilities: readonly string[] | undefined;
 
-  constructor(transport: GitTransport, branch: string, log: Log) {
+  constructor(transport: GitTransport, { branch, write }: Pick<Push, "branch" | "write">, log: Log) {
     this.#transport = transport;
     this.#branch = branch;
+    this.#write = write;
     this.#log = log;
   }
 
-  async push(push: Omit<Push, "branch">, signal: AbortSignal): Promise<PushOutcome> {
-    return this.#send({ ...push, branch: this.#branch }, signal);
+  async push(push: Omit<Push, "branch" | "write">, signal: AbortSignal): Promise<PushOutcome> {
+    return this.#send({ ...push, branch: this.#branch, write: this.#write }, signal);
   }
 
   async #send(push: Push, signal: AbortSignal, isRepeated = false): Promise<PushOutcome> {
@@ -56,12 +59,13 @@ export class Pusher {
   async #settle(push: Push, error: unknown, signal: AbortSignal): Promise<PushOutcome | "not-done"> {
     this.#capabilities = undefined; // The server may be another one by now.
     signal.throwIfAborted();
-    this.#log.debug({ err: error }, "no answer to a push; looking whether it arrived");
+    const { write } = push;
+    this.#log.debug({ err: error, write }, "no answer to a push; looking whether it arrived");
     let now: string | undefined;
     try {
       now = await this.#readHead(signal);
     } catch (lookError) {
-      this.#log.debug({ err: lookError }, "cannot look whether the push arrived");
+      this.#log.debug({ err: lookError, write }, "cannot look whether the push arrived");
       throw error;
     }
     if (now === push.head) return { kind: "written" };

@@ -1,4 +1,5 @@
 import type { Log } from "../common/log.ts";
+import type { GitWrite } from "../common/writing-calls.ts";
 import { buildCommit } from "./commit.ts";
 import { GitCommitGoneError } from "./errors.ts";
 import type { GitTransport } from "./http-transport.ts";
@@ -24,9 +25,12 @@ export type WriteResult =
 export class StatusBranch extends StatusReader {
   readonly #pusher: Pusher;
 
-  constructor(settings: { readonly transport: GitTransport; readonly branch: string }, deps: { readonly log: Log }) {
+  constructor(
+    settings: { readonly transport: GitTransport; readonly branch: string; readonly write: GitWrite },
+    deps: { readonly log: Log },
+  ) {
     super(settings, deps);
-    this.#pusher = new Pusher(settings.transport, settings.branch, deps.log);
+    this.#pusher = new Pusher(settings.transport, settings, deps.log);
   }
 
   /**

@@ -25,7 +25,7 @@ export function openGitClient(url: string, settings: Partial<GitTransportSetting
   return {
     transport,
     manifests: new ManifestRepository({ transport, branch: "main" }, { log }),
-    status: new StatusBranch({ transport, branch: "penstock/status" }, { log }),
+    status: new StatusBranch({ transport, branch: "penstock/status", write: "push-status" }, { log }),
     logged,
     [Symbol.asyncDispose]: async () => transport.close(),
   };
