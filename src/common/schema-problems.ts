@@ -32,7 +32,7 @@ export function compileSchema(schema: JsonSchema): ValidateFunction {
 export function fieldName(path: YamlPath): string {
   const parts = path.map((part) => {
     if (typeof part === "number") return `[${part}]`;
-    return /^[\p{L}_][\p{L}\p{N}_-]*$/u.test(part) ? `.${part}` : `[${JSON.stringify(oneLine(part, 80))}]`;
+    return /^[\p{L}_][\p{L}\p{N}_-]{0,79}$/u.test(part) ? `.${part}` : `[${JSON.stringify(oneLine(part, 80))}]`;
   });
   return parts.join("").replace(/^\./, "");
 }

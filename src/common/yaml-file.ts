@@ -56,6 +56,8 @@ const MAX_PROBLEMS_PER_DOCUMENT = 10;
 const MAX_LEXEMES_PER_DOCUMENT = 250_000;
 /** A text that is no YAML at all upsets the parser at every character. */
 const MAX_ERROR_TOKENS = 100;
+/** Complaints about what was parsed: each is an error with a stack, and a megabyte of wrong escapes would make half a million of them. */
+const MAX_COMPLAINTS = 1000;
 
 /**
  * Reads every document of a YAML file; bad text never throws. A document that is broken does not take its neighbours with it.
@@ -131,9 +133,12 @@ class FileReader {
   #readDocument(document: Document.Parsed, offset: number): YamlDocument {
     if (document.errors.length > 0) return this.#brokenDocument(this.#syntaxProblems(document.errors, offset));
     const problems = this.#syntaxProblems(document.warnings, offset);
-    const built = buildYamlTree(document.contents, { ...this.#limits, startOffset: offset });
-    for (const { offset: at, message } of built.problems.slice(0, MAX_PROBLEMS_PER_DOCUMENT))
-      problems.push(this.#problem(at, message));
+    const built = buildYamlTree(document.contents, {
+      ...this.#limits,
+      maxProblems: MAX_PROBLEMS_PER_DOCUMENT,
+      startOffset: offset,
+    });
+    for (const { offset: at, message } of built.problems) problems.push(this.#problem(at, message));
     if (built.tree === undefined) return this.#brokenDocument(problems);
     return this.#document(built.tree, problems, () => readYamlLayout(document.contents, offset));
   }
@@ -246,7 +251,6 @@ type Composed =
  */
 function composeSegment(text: string, maxDepth: number): Composed {
   const parser = new Parser();
-  const composer = new Composer({ uniqueKeys: false, merge: false, logLevel: "silent", version: "1.2" });
   const tokens: CST.Token[] = [];
   const giveUp = (message: string): Composed => ({ kind: "given-up", offset: parser.offset, message });
   let lexemes = 0;
@@ -264,7 +268,37 @@ function composeSegment(text: string, maxDepth: number): Composed {
     if (errors > MAX_ERROR_TOKENS) return giveUp("this is not YAML; keep files of other kinds outside of the configured paths");
   }
   tokens.push(...parser.end());
-  return { kind: "documents", documents: [...composer.compose(tokens)] };
+  return composeTokens(tokens);
+}
+
+function composeTokens(tokens: Iterable<CST.Token>): Composed {
+  const composer = new Composer({ uniqueKeys: false, merge: false, logLevel: "silent", version: "1.2" });
+  const tooMany = new Error("too many complaints");
+  const complain = Reflect.get(composer, "onError") as (...complaint: readonly unknown[]) => void;
+  let complaints = 0;
+  let offset = 0;
+  Reflect.set(composer, "onError", (source: ErrorSource, ...about: readonly unknown[]) => {
+    complaints += 1;
+    // The library catches what is thrown here, complains of it in its turn, and so hears it again.
+    if (complaints <= MAX_COMPLAINTS + 1) offset = offsetOf(source);
+    if (complaints > MAX_COMPLAINTS) throw tooMany;
+    complain(source, ...about);
+  });
+  try {
+    return { kind: "documents", documents: [...composer.compose(tokens)] };
+  } catch (error) {
+    if (error !== tooMany) throw error;
+    const message = `more than ${MAX_COMPLAINTS} places before this one are not readable YAML; keep files of other kinds outside of the configured paths`;
+    return { kind: "given-up", offset, message };
+  }
+}
+
+/** What the library says of a place: an offset, the two that a stretch lies between, or a token. */
+type ErrorSource = number | readonly [number, number] | { readonly offset: number };
+
+function offsetOf(source: ErrorSource): number {
+  if (typeof source === "number") return source;
+  return "offset" in source ? source.offset : source[0];
 }
 
 const ADVICE: Partial<Readonly<Record<YAMLError["code"], string>>> = {

@@ -46,6 +46,8 @@ interface Entry {
 export interface TreeLimits {
   readonly maxAliasCount: number;
   readonly maxDepth: number;
+  /** So many are told; each may cost a search for what was meant. */
+  readonly maxProblems: number;
   /** Added to every offset: where the document's text begins in the file. */
   readonly startOffset: number;
 }
@@ -57,6 +59,8 @@ interface TreeProblem {
 
 /** Aliases share one object in memory, but whoever walks the value meets every copy. */
 const MAX_EXPANDED_NODES = 100_000;
+/** So many of the anchors before an alias are looked through for the one that was meant. */
+const MAX_COMPARED_ANCHORS = 1000;
 
 /** The tree is missing when the document expands beyond the limits: then nobody may walk it. */
 export function buildYamlTree(
@@ -130,8 +134,10 @@ class TreeBuilder {
       else if (!own.has(key)) own.set(key, { keyOffset, value });
       else {
         repeatedKeys.push(key);
-        const message = `the key ${oneLine(key, 80)} stands here a second time in one mapping; keep one of the two`;
-        this.problems.push({ offset: keyOffset, message });
+        this.#report(
+          keyOffset,
+          () => `the key ${oneLine(key, 80)} stands here a second time in one mapping; keep one of the two`,
+        );
       }
     }
     const entries = withMerged(own, merged);
@@ -150,34 +156,40 @@ class TreeBuilder {
   #keyOf(key: ParsedNode | null, offset: number): string | undefined {
     const tree = this.build(key);
     if (tree.kind === "scalar") return tree.source;
-    this.problems.push({ offset, message: "a key must be text, not a mapping or a list; put it in quotes" });
+    this.#report(offset, () => "a key must be text, not a mapping or a list; put it in quotes");
     return undefined;
   }
 
   #mergeSources(value: YamlTree, offset: number): readonly YamlTree[] {
     const sources = value.kind === "seq" ? value.items : [value];
     if (sources.every((source) => source.kind === "map")) return sources;
-    this.problems.push({
+    this.#report(
       offset,
-      message: "<< merges a mapping or a list of mappings; give it an alias such as *defaults, or put the key in quotes",
-    });
+      () => "<< merges a mapping or a list of mappings; give it an alias such as *defaults, or put the key in quotes",
+    );
     return [];
   }
 
   #resolveAlias(name: string, offset: number): YamlTree {
     const target = this.#anchors.get(name);
     if (target === undefined || target === "open") {
-      const shown = oneLine(name, 80);
-      const message =
-        target === "open"
-          ? `the alias *${shown} stands inside of its own anchor; write the value out`
-          : `no anchor &${shown} stands before this alias${didYouMean(name, this.#anchors.keys())}; write &${shown} before the value that is meant`;
-      this.problems.push({ offset, message });
+      this.#report(offset, () => this.#aliasMessage(name, target));
       return { kind: "scalar", value: null, source: "", offset, expanded: ONE };
     }
     const expanded = { ...target.expanded, aliases: target.expanded.aliases + 1 };
     this.#check(expanded, offset);
     return { ...target, expanded };
+  }
+
+  #aliasMessage(name: string, target: "open" | undefined): string {
+    const shown = oneLine(name, 80);
+    if (target === "open") return `the alias *${shown} stands inside of its own anchor; write the value out`;
+    const suggestion = didYouMean(name, [...this.#anchors.keys()].slice(0, MAX_COMPARED_ANCHORS));
+    return `no anchor &${shown} stands before this alias${suggestion}; write &${shown} before the value that is meant`;
+  }
+
+  #report(offset: number, message: () => string): void {
+    if (this.problems.length < this.#limits.maxProblems) this.problems.push({ offset, message: message() });
   }
 
   #sum(parts: readonly YamlTree[], offset: number): Expanded {

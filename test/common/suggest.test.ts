@@ -21,6 +21,10 @@ describe("nearest", () => {
 });
 
 describe("didYouMean", () => {
+  it("does not compare what is longer than any name", () => {
+    expect(didYouMean("a".repeat(500_000), ["a".repeat(499_999)])).toBe("");
+  });
+
   it("is the end of a sentence, or nothing", () => {
     expect(didYouMean("brnach", ["branch"])).toBe("; did you mean branch?");
     expect(didYouMean("colour", ["branch"])).toBe("");

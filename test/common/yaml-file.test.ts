@@ -128,10 +128,30 @@ describe("parseYamlFile", () => {
     ["compact nesting", "- ".repeat(500_000), /nested deeper than 64 levels/],
     ["nesting through aliases", chain(100), /nested deeper than 64 levels/],
     ["a long document", "- a\n".repeat(200_000), /too long to be read/],
+    ["half a million wrong escapes", `a: "${"\\z".repeat(500_000)}"`, /^a\.yaml:1:\d{4} more than 1000 places before this one/],
+    ["a megabyte of directives", `${"%FOO bar\n".repeat(110_000)}---\na: 1\n`, /^a\.yaml:1001:1 more than 1000 places/],
+    ["aliases that cannot have anchors", "- &a *b\n".repeat(30_000), /^a\.yaml:1001:6 more than 1000 places/],
   ])("survives %s", (_, text, expected) => {
     const file = parseYamlFile("a.yaml", text);
     expect(file.documents.map(({ broken }) => broken)).toEqual([true]);
     expect(file.problems.map(formatProblem).join("\n")).toMatch(expected);
+  });
+
+  it("looks for what was meant by ten aliases, and among a thousand anchors, of any number", () => {
+    const indexes = [...Array(20_000).keys()];
+    const text = [...indexes.map((index) => `- &left${index} 1`), ...indexes.map((index) => `- *lef${index}`)].join("\n");
+    const problems = problemsOf(text);
+    expect(problems).toHaveLength(10);
+    expect(problems[0]).toBe(
+      "a.yaml:20001:3 no anchor &lef0 stands before this alias; did you mean left0?; write &lef0 before the value that is meant",
+    );
+  });
+
+  it("repeats no control character of an anchor", () => {
+    const [problem] = problemsOf("- &na\u001Bme 1\n- *na\u001Bne\n");
+    expect(problem).toBe(
+      "a.yaml:2:3 no anchor &na ne stands before this alias; did you mean na me?; write &na ne before the value that is meant",
+    );
   });
 
   it("never changes a prototype", () => {
