@@ -1,6 +1,7 @@
 import { sortProblems, type Position, type Problem } from "../common/problem.ts";
 import { compileSchema, fieldName, schemaProblems } from "../common/schema-problems.ts";
 import type { ValidateFunction } from "ajv";
+import { formatSize } from "../common/units.ts";
 import type { YamlDocument, YamlPath } from "../common/yaml-file.ts";
 import { checkAnnotations } from "./annotations.ts";
 import { compareFlinkVersions, isFlinkVersion, OLDEST_FLINK_VERSION } from "./flink-version.ts";
@@ -20,6 +21,8 @@ export interface DocumentOrigin {
   readonly blob: string;
   /** How many lines of `status` blocks stand before it in its file. */
   readonly statusLines: number;
+  /** Whether problems say what was probably meant. */
+  readonly suggests: boolean;
 }
 
 /** A document of ours, judged. The manifest is there when its identity can be read and nothing is wrong. */
@@ -39,6 +42,10 @@ export function buildManifest(
   origin: DocumentOrigin,
 ): BuiltManifest {
   const view = manifestView(document);
+  if (isTooLarge(view)) {
+    const message = `this document holds more than ${formatSize(MAX_TEXT)} of text, what aliases stand for included; let the program read what is long from elsewhere`;
+    return { manifest: undefined, problems: sortProblems([...document.problems, { ...document.start, message }]) };
+  }
   const validate = VALIDATORS.get(kind)!; // one for each kind
   const found = validate(view) ? [] : schemaProblems(validate, document);
   const report = new Report(document);
@@ -86,6 +93,27 @@ function positionsOf(document: YamlDocument): ReadonlyMap<string, Position> {
   );
 }
 
+/** As much as a command line takes. Each resource is written into the status branch whole, the accepted spec and its history. */
+const MAX_TEXT = 128 * 1024;
+/** What a name or a value takes besides its own characters. */
+const PER_VALUE = 8;
+
+/** Aliases stand for what they lead to: a page of YAML can hold gigabytes. */
+function isTooLarge(view: Fields): boolean {
+  let size = 0;
+  const add = (value: unknown): void => {
+    if (size > MAX_TEXT) return;
+    size += PER_VALUE + (typeof value === "string" ? value.length : 0);
+    if (typeof value !== "object" || value === null) return;
+    for (const [name, member] of Object.entries(value)) {
+      size += Array.isArray(value) ? 0 : name.length;
+      add(member);
+    }
+  };
+  add(view);
+  return size > MAX_TEXT;
+}
+
 function buildKind(kind: Kind, base: Omit<Manifest, "kind" | "spec">, view: Fields, origin: DocumentOrigin): Manifest {
   const spec = fieldsAt(view, "spec");
   switch (kind) {
@@ -107,12 +135,12 @@ function buildKind(kind: Kind, base: Omit<Manifest, "kind" | "spec">, view: Fiel
 
 function checkSpec(kind: Kind, view: Fields, origin: DocumentOrigin, report: Report): void {
   const spec = fieldsAt(view, "spec");
-  if (kind === "Job") checkJob(spec, report);
+  if (kind === "Job") checkJob(spec, origin.suggests, report);
   if (kind === "Artifact") checkArtifact(spec, origin, report);
   if (kind === "Savepoint") checkSavepoint(spec, report);
 }
 
-function checkJob(spec: Fields, report: Report): void {
+function checkJob(spec: Fields, suggests: boolean, report: Report): void {
   const written = textIn(spec, "flinkVersion") ?? "";
   const flinkVersion = isFlinkVersion(written) ? written : undefined;
   if (flinkVersion !== undefined && compareFlinkVersions(flinkVersion, OLDEST_FLINK_VERSION) < 0) {
@@ -135,7 +163,8 @@ function checkJob(spec: Fields, report: Report): void {
   }
   checkArguments(spec, ["spec", "jarOptions"], report);
   checkArguments(fieldsAt(spec, "artifactRef"), ["spec", "artifactRef", "jarOptions"], report);
-  for (const { key, at, message } of checkConfiguration(textMap(fieldsAt(spec, "configuration")), flinkVersion)) {
+  const configuration = textMap(fieldsAt(spec, "configuration"));
+  for (const { key, at, message } of checkConfiguration(configuration, flinkVersion, suggests)) {
     report.add(at, ["spec", "configuration", key], message);
   }
 }

@@ -24,20 +24,26 @@ const BY_NAME: ReadonlyMap<string, FlinkOption> = new Map(
 );
 
 const FIELD = "spec.configuration";
+/** Comparing thousands of names with hundreds of options would take seconds. */
+const MAX_SUGGESTIONS = 50;
 const NO_SECRETS: ReadonlyMap<string, string> = new Map();
 
 /**
  * What is wrong with a Job's configuration as it is written, for the Flink version that it asks for. Without a readable version, what
- * is wrong in every version.
+ * is wrong in every version. `suggests`: whether it says what was probably meant.
  */
-export function checkConfiguration(written: Configuration, flinkVersion: FlinkVersion | undefined): readonly OptionProblem[] {
+export function checkConfiguration(
+  written: Configuration,
+  flinkVersion: FlinkVersion | undefined,
+  suggests = true,
+): readonly OptionProblem[] {
   const problems: OptionProblem[] = [];
   const seen = new Map<FlinkOption, string>();
   for (const [key, value] of Object.entries(written)) {
     const option = BY_NAME.get(key);
     const at = (where: "key" | "value", message: string): unknown => problems.push({ key, at: where, message });
     if (option === undefined) {
-      at("key", unknownOption(key));
+      at("key", unknownOption(key, suggests && problems.length < MAX_SUGGESTIONS));
       continue;
     }
     const twin = seen.get(option);
@@ -54,11 +60,11 @@ export function checkConfiguration(written: Configuration, flinkVersion: FlinkVe
   return problems;
 }
 
-function unknownOption(key: string): string {
+function unknownOption(key: string, suggests: boolean): string {
   const shown = oneLine(key, 120);
   const refused = REFUSED_OPTIONS.find(({ names }) => names.some((name) => isMeant(name, key)));
   if (refused !== undefined) return `the option ${shown} cannot be set by a Job: ${refused.reason}; remove it here`;
-  const suggestion = didYouMean(key, BY_NAME.keys());
+  const suggestion = suggests ? didYouMean(key, BY_NAME.keys()) : "";
   return `unknown option ${shown}${suggestion || "; config/options.md lists those that a Job may set"}`;
 }
 

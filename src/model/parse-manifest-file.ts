@@ -1,6 +1,7 @@
 import { gitBlobId } from "../common/hash.ts";
 import { isLfsPointer } from "../common/lfs-pointer.ts";
 import type { Position, Problem } from "../common/problem.ts";
+import { countOf } from "../common/text.ts";
 import { decodeText, encodeText } from "../common/text-file.ts";
 import { parseYamlFile, type YamlDocument } from "../common/yaml-file.ts";
 import { buildManifest } from "./build-manifest.ts";
@@ -34,6 +35,8 @@ export interface Declarations {
   readonly broken: readonly BrokenDeclaration[];
 }
 
+const MAX_PROBLEMS_PER_FILE = 200;
+
 /** What one file says, on its own. */
 export interface ParsedFile extends Declarations {
   /** The blob id of the file without the `status` blocks of our documents: equal ids mean that nothing else was changed. */
@@ -46,11 +49,27 @@ export function parseManifestFile(file: ManifestFile): ParsedFile {
     return { ...unreadableFile([otherEntryProblem(file.path, "lfs-pointer")]), bareBlob: file.blob };
   const yaml = parseYamlFile(file.path, file.content);
   const bare = readBare(file, yaml.documents);
-  const ofDocuments = yaml.documents.map((document) => parseDocument(document, file, bare));
+  const ofDocuments: Declarations[] = [];
+  let problems = 0;
+  for (const document of yaml.documents) {
+    const declared = parseDocument(document, file, bare, problems < MAX_PROBLEMS_PER_FILE);
+    problems += declared.problems.length;
+    ofDocuments.push(declared);
+  }
   // What belongs to no document: a file that is too large, in another encoding, or cut off after many documents.
   const inDocuments = new Set(yaml.documents.flatMap((document) => document.problems));
   const ofFile = unreadableFile(yaml.problems.filter((problem) => !inDocuments.has(problem)));
-  return { ...mergeFiles([...ofDocuments, ofFile]), bareBlob: bare.blob };
+  const merged = mergeFiles([...ofDocuments, ofFile]);
+  return { ...merged, problems: limitProblems(merged.problems), bareBlob: bare.blob };
+}
+
+/** Whoever generates a file may have all of its documents wrong; nobody reads the ten-thousandth problem, and every reader has to hold it. */
+function limitProblems(problems: readonly Problem[]): readonly Problem[] {
+  const left = problems.length - MAX_PROBLEMS_PER_FILE;
+  const next = problems[MAX_PROBLEMS_PER_FILE];
+  if (left <= 1 || next === undefined) return problems;
+  const message = `${countOf(left, "more problem")} of this file begin here; correct the ones above first`;
+  return [...problems.slice(0, MAX_PROBLEMS_PER_FILE), { ...next, message }];
 }
 
 /** The file as it would be without our documents' `status` blocks. */
@@ -86,7 +105,13 @@ export function unreadableFile(problems: readonly Problem[]): Declarations {
   return { manifests: [], problems, unreadable: problems.map(({ file, line, column }) => ({ file, line, column })), broken: [] };
 }
 
-function parseDocument(document: YamlDocument, { path }: ManifestFile, { blob, cuts }: BareFile): Declarations {
+/** `suggests`: whether what was meant is looked for where something is misspelt, which is what takes the longest. */
+function parseDocument(
+  document: YamlDocument,
+  { path }: ManifestFile,
+  { blob, cuts }: BareFile,
+  suggests: boolean,
+): Declarations {
   const identified = identifyDocument(document);
   const nothing: Declarations = { manifests: [], problems: [], unreadable: [], broken: [] };
   switch (identified.kind) {
@@ -98,7 +123,7 @@ function parseDocument(document: YamlDocument, { path }: ManifestFile, { blob, c
       const { id } = identified;
       const start = document.layout()?.members[0]?.start ?? 0;
       const statusLines = cuts.reduce((sum, cut) => sum + (cut.start < start ? cut.lines : 0), 0);
-      const { manifest, problems } = buildManifest(document, identified.resourceKind, id, { path, blob, statusLines });
+      const { manifest, problems } = buildManifest(document, identified.resourceKind, id, { path, blob, statusLines, suggests });
       if (manifest !== undefined) return { ...nothing, manifests: [manifest] };
       if (id === undefined) return { ...nothing, problems, unreadable: [document.start] };
       return { ...nothing, problems, broken: [{ id, position: document.at(["metadata", "name"]) }] };

@@ -666,6 +666,39 @@ describe("a file", () => {
     expect(jobSpecHash(only("Job", job({ more: other })).spec)).toBe(jobSpecHash(spec));
   });
 
+  it("tells of its first two hundred problems, and judges all of its documents", () => {
+    const wrong = (index: number): string =>
+      job({ name: `bad-${index}`, more: `  configuration: {parallelism.defalt${index}: 1}\n` });
+    const found = parse([...Array.from({ length: 900 }, (_, index) => wrong(index)), job()].join("---\n"));
+    expect(found.manifests.map(({ id }) => id.name)).toEqual(["orders-v1"]);
+    expect(found.declaredButBroken).toHaveLength(900);
+    expect(found.problems).toHaveLength(201);
+    expect(formatProblem(found.problems[200]!)).toBe(
+      "a.yaml:2813:19 700 more problems of this file begin here; correct the ones above first",
+    );
+  });
+
+  it.each([
+    ["one argument", `["${"x".repeat(131_072)}"]`],
+    ["many aliases of one", `[&a "${"x".repeat(3000)}"${", *a".repeat(50)}]`],
+    ["many arguments", `[${"--verbose-output=true, ".repeat(9000)}x]`],
+  ])("may not hold more in a document than a command line could: %s", (_, mainArgs) => {
+    const found = outcome(parse(job({ more: `  jarOptions: {mainArgs: ${mainArgs}}\n` })));
+    expect(found).toMatchObject({
+      manifests: [],
+      problems: [
+        "a.yaml:1:1 this document holds more than 128 kB of text, what aliases stand for included; let the program read what is long from elsewhere",
+      ],
+      broken: ["eu/default/job/orders-v1"],
+    });
+    expect(outcome(parse(job({ more: `  jarOptions: {mainArgs: ["${"x".repeat(100_000)}"]}\n` })))).toMatchObject({ problems: [] });
+  });
+
+  it("is not quoted at length, whatever its keys are", () => {
+    const [problem] = parse(job({ more: `  ? ${"k".repeat(100_000)}\n  : 1\n` })).problems;
+    expect(formatProblem(problem!)).toMatch(/^a\.yaml:13:5 unknown field spec\["k{79}…"\]; known here: /);
+  });
+
   it("may share fields by anchors and merge keys", () => {
     const text = `${job()}\n`.replace("metadata:\n", "metadata: &m\n") + "  configuration: &c {pipeline.object-reuse: true}\n";
     expect(only("Job", text.replace("&c {", "{<<: &c {pipeline.generic-types: false}, ")).spec.configuration).toEqual({
