@@ -1,4 +1,4 @@
-import { listOf, oneLine } from "../common/text.ts";
+import { listOf, oneLine, shownPath } from "../common/text.ts";
 import { messageOf } from "../common/errors.ts";
 import { createLog } from "../common/log.ts";
 import { formatDuration } from "../common/units.ts";
@@ -102,7 +102,7 @@ function printText(io: Io, read: StatusRead, records: readonly ResourceRecord[],
   for (const problem of read.view.summary?.problems ?? []) printLine(io.stdout, paint(io, io.stdout, "red", problem));
   for (const because of read.view.summary?.unmirrored ?? []) printLine(io.stdout, paint(io, io.stdout, "yellow", because));
   for (const problem of read.view.unreadable.values())
-    printLine(io.stdout, paint(io, io.stdout, "red", `${problem.file} cannot be understood: ${problem.message}`));
+    printLine(io.stdout, paint(io, io.stdout, "red", `${shownPath(problem.file)} cannot be understood: ${problem.message}`));
   printLine(io.stdout);
   const header = ["KIND", "NAME", "PHASE", "RUNS ON", "WHAT IS MISSING"].map((title) => paint(io, io.stdout, "bold", title));
   for (const line of formatTable([header, ...records.map((record) => rowOf(io, record))])) printLine(io.stdout, line);
@@ -148,7 +148,7 @@ function printDetail(io: Io, record: ResourceRecord): void {
   const { source } = record.status;
   printLine(stdout);
   printLine(stdout, paint(io, stdout, "bold", `${record.kind} ${displayName(record.id)} in zone ${record.id.zone}`));
-  printLine(stdout, `accepted from ${source.path}:${source.line} in commit ${source.commit.slice(0, 12)}`);
+  printLine(stdout, `accepted from ${shownPath(source.path)}:${source.line} in commit ${source.commit.slice(0, 12)}`);
   if (record.kind === "Job") printJob(io, record);
   if (record.status.conditions.length > 0) printLine(stdout, paint(io, stdout, "bold", "conditions"));
   const conditions = record.status.conditions.map(({ type, status: shown, reason, message, since }) => [

@@ -11,6 +11,15 @@ export function oneLine(text: string, max = 500): string {
   return truncate(harmless.trim(), max);
 }
 
+/** A path for people: what could steer a terminal, break a line or turn text around is spelled out, as in `\u{202e}`. */
+export function shownPath(path: string): string {
+  const spelled = path.replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`, // a match is a character
+  );
+  return truncate(spelled, 300);
+}
+
 /** `1 job`, `2 jobs`. */
 export function countOf(count: number, singular: string, plural = `${singular}s`): string {
   return `${count} ${count === 1 ? singular : plural}`;

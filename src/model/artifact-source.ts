@@ -23,7 +23,8 @@ export function parseArtifactSource(kind: ArtifactSource["kind"], text: string, 
 
 function parsePath(text: string, manifestPath: string): ParsedSource {
   const found = `found ${quoted(text)}`;
-  if (/[\\\p{Cc}]/u.test(text)) return { problem: `must be a path with / between folders, ${found}` };
+  if (/[\\\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(text))
+    return { problem: `must be a path with / between folders and without characters that cannot be seen, ${found}` };
   const path = text.startsWith("/") ? posix.normalize(text.replace(/^\/+/, "")) : posix.join(posix.dirname(manifestPath), text);
   if (path === ".." || path.startsWith("../")) {
     return { problem: `must stay within the repository, ${found}; name a file below its root` };

@@ -1,7 +1,7 @@
 import { gitBlobId } from "../common/hash.ts";
 import { isLfsPointer } from "../common/lfs-pointer.ts";
 import type { Position, Problem } from "../common/problem.ts";
-import { countOf } from "../common/text.ts";
+import { countOf, shownPath } from "../common/text.ts";
 import { decodeText, encodeText } from "../common/text-file.ts";
 import { parseYamlFile, type YamlDocument } from "../common/yaml-file.ts";
 import { buildManifest } from "./build-manifest.ts";
@@ -47,7 +47,7 @@ export interface ParsedFile extends Declarations {
 export function parseManifestFile(file: ManifestFile): ParsedFile {
   if (isLfsPointer(file.content))
     return { ...unreadableFile([otherEntryProblem(file.path, "lfs-pointer")]), bareBlob: file.blob };
-  const yaml = parseYamlFile(file.path, file.content);
+  const yaml = parseYamlFile(shownPath(file.path), file.content);
   const bare = readBare(file, yaml.documents);
   const ofDocuments: Declarations[] = [];
   let problems = 0;

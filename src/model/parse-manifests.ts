@@ -1,5 +1,5 @@
 import { compareText, formatPosition, sortProblems, type Position, type Problem } from "../common/problem.ts";
-import { listOf } from "../common/text.ts";
+import { listOf, shownPath } from "../common/text.ts";
 import type { Manifest } from "./manifest.ts";
 import { mergeFiles, parseManifestFile, unreadableFile, type ManifestFile, type ParsedFile } from "./parse-manifest-file.ts";
 import { displayName, resourceKey, type ResourceId, type ResourceKey } from "./resource.ts";
@@ -104,7 +104,7 @@ interface Declaration {
 }
 
 function declarationOf(manifest: Manifest): Declaration {
-  const start: Position = { file: manifest.source.path, line: manifest.source.line, column: 1 };
+  const start: Position = { file: shownPath(manifest.source.path), line: manifest.source.line, column: 1 };
   return { id: manifest.id, position: manifest.positions.get("/metadata/name") ?? start, manifest };
 }
 

@@ -1,6 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import { compareText, sortProblems } from "../common/problem.ts";
-import { countOf, listOf } from "../common/text.ts";
+import { countOf, listOf, shownPath } from "../common/text.ts";
 import { canonicalJson } from "../common/hash.ts";
 import type { Config } from "../config/config.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
@@ -96,7 +96,7 @@ function jobStep({ job, decision, action }: ActedJob, slots: PlanSlots | undefin
     ...(interruption === undefined ? {} : { interruption }),
     ...(restorePoint === undefined ? {} : { restorePoint }),
     notes: notesOf(job, action, input),
-    ...(source === undefined ? {} : { at: { file: source.path, line: source.line } }),
+    ...(source === undefined ? {} : { at: { file: shownPath(source.path), line: source.line } }),
   };
 }
 

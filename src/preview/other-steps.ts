@@ -1,4 +1,5 @@
 import { compareText } from "../common/problem.ts";
+import { shownPath } from "../common/text.ts";
 import type { ArtifactDecision, SavepointDecision } from "../pass/decision.ts";
 import type { DesiredArtifact, DesiredSavepoint } from "../pass/desired.ts";
 import { acceptanceOfArtifact } from "../pass/acceptance.ts";
@@ -83,7 +84,7 @@ function stepOf(resource: DesiredArtifact | DesiredSavepoint, judged: Judged, no
     name,
     ...judged,
     notes,
-    ...(source === undefined ? {} : { at: { file: source.path, line: source.line } }),
+    ...(source === undefined ? {} : { at: { file: shownPath(source.path), line: source.line } }),
   };
 }
 

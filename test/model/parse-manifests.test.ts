@@ -416,7 +416,7 @@ describe("an Artifact", () => {
     [
       "a path with backslashes",
       "{path: 'jars\\a.jar'}",
-      '7:18 spec.source.path must be a path with / between folders, found "jars\\\\a.jar"',
+      '7:18 spec.source.path must be a path with / between folders and without characters that cannot be seen, found "jars\\\\a.jar"',
     ],
     [
       "a plain http address",
@@ -691,7 +691,20 @@ describe("a file", () => {
       ],
       broken: ["eu/default/job/orders-v1"],
     });
-    expect(outcome(parse(job({ more: `  jarOptions: {mainArgs: ["${"x".repeat(100_000)}"]}\n` })))).toMatchObject({ problems: [] });
+    expect(outcome(parse(job({ more: `  jarOptions: {mainArgs: ["${"x".repeat(100_000)}"]}\n` })))).toMatchObject({
+      problems: [],
+    });
+  });
+
+  it("is named without what could deceive", () => {
+    const path = "a\u202Elmay.exe.yaml";
+    const found = parseManifests([file(path, "kind: Job\n"), file(path.replace("a", "b"), job()), file("c.yaml", job())]);
+    expect(found.problems.map(formatProblem).map((line) => line.slice(0, 42))).toEqual([
+      "a\\u{202e}lmay.exe.yaml:1:1 missing field a",
+      "b\\u{202e}lmay.exe.yaml:5:9 the Job default",
+      "c.yaml:5:9 the Job default/orders-v1 in zo",
+    ]);
+    expect(formatProblem(found.problems[2]!)).toContain("is declared here and at b\\u{202e}lmay.exe.yaml:5:9;");
   });
 
   it("is not quoted at length, whatever its keys are", () => {
@@ -758,7 +771,7 @@ describe("other entries of the tree", () => {
       "this is a submodule, and submodules are not read; put the files themselves here, or leave it out of the configured paths",
     ],
     ["too-large", "this file is larger than 1.0 MB; split it, or leave it out of the configured paths"],
-    ["unreadable-name", "the name of this file is not UTF-8; rename it"],
+    ["unreadable-name", "the name of this file is not UTF-8, or holds characters that no name should; rename it"],
   ] as const)("a %s has its own problem and holds deletions", (entry, message) => {
     const problem = otherEntryProblem("jobs/x.yaml", entry);
     const parsed = parseManifests([file("a.yaml", job())], undefined, [problem]);
@@ -771,7 +784,7 @@ describe("other entries of the tree", () => {
   });
 
   it("shows a name of foreign bytes in one harmless line", () => {
-    expect(otherEntryProblem("jobs/\u001b[31mx\n.yaml", "unreadable-name").file).toBe("jobs/ [31mx .yaml");
+    expect(otherEntryProblem("jobs/\u001b[31mx\n.yaml", "unreadable-name").file).toBe("jobs/\\u{1b}[31mx\\u{a}.yaml");
   });
 });
 
