@@ -17,6 +17,7 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
   "artifacts/with-launcher.ts": ["disk"],
   "artifacts/zip-directory.ts": ["disk"],
   "cli/check-jars.ts": ["disk"],
+  "cli/entry-below.ts": ["disk"],
   "cli/folder-tree.ts": ["disk"],
   "cli/manifest-folder.ts": ["disk"],
   "cli/validate.ts": ["disk"],

@@ -1,15 +1,16 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { inspectClasses, whyNotRunnable } from "../artifacts/entry-class.ts";
 import { explainFlinkClasses, inspectJar, type JarContent } from "../artifacts/inspect-jar.ts";
 import { isLfsPointer } from "../common/lfs-pointer.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Problem } from "../common/problem.ts";
-import { oneLine } from "../common/text.ts";
+import { oneLine, shownPath } from "../common/text.ts";
 import type { ArtifactManifest, JobManifest, Manifest } from "../model/manifest.ts";
 import { resourceKey, siblingKey, type ResourceKey } from "../model/resource.ts";
+import { entryBelow } from "./entry-below.ts";
 
 export interface JarFindings {
   readonly problems: readonly Problem[];
@@ -46,7 +47,7 @@ export async function checkJars(manifests: readonly Manifest[], root: string, si
   for (const manifest of manifests) {
     if (manifest.kind !== "Artifact" || manifest.spec.source.kind !== "path") continue;
     signal.throwIfAborted();
-    await checkJar(manifest, jobs.get(resourceKey(manifest.id)) ?? [], join(root, manifest.spec.source.path), findings);
+    await checkJar(manifest, jobs.get(resourceKey(manifest.id)) ?? [], root, manifest.spec.source.path, findings);
   }
   return findings;
 }
@@ -64,10 +65,12 @@ function jobsByArtifact(manifests: readonly Manifest[]): ReadonlyMap<ResourceKey
 async function checkJar(
   artifact: ArtifactManifest,
   jobs: readonly JobManifest[],
-  file: string,
+  root: string,
+  path: string,
   { problems, notices }: Findings,
 ): Promise<void> {
-  if (!(await isHere(file))) return;
+  if (!(await isHere(root, path))) return;
+  const file = join(root, path);
   const own = artifact.spec.jarOptions.entryClass;
   const wanted = [...jobs.map(({ spec }) => spec.jarOptions.entryClass), own].filter((name) => name !== undefined);
   const jar = await readJar(file, wanted);
@@ -110,17 +113,14 @@ function checkJob(job: JobManifest, ofArtifact: string | undefined, jar: JarCont
 
 function problemAt(manifest: Manifest, pointers: readonly string[], message: string): Problem {
   const found = pointers.map((pointer) => manifest.positions.get(pointer)).find((position) => position !== undefined);
-  return { ...(found ?? { file: manifest.source.path, line: manifest.source.line, column: 1 }), message };
+  return { ...(found ?? { file: shownPath(manifest.source.path), line: manifest.source.line, column: 1 }), message };
 }
 
 /** Without LFS's bytes the pointer is no jar, and nothing is wrong with that. */
-async function isHere(file: string): Promise<boolean> {
-  try {
-    const found = await stat(file);
-    return found.isFile() && !(found.size <= MAX_POINTER_BYTES && isLfsPointer(await readFile(file)));
-  } catch {
-    return false; // Told as a source that is missing.
-  }
+async function isHere(root: string, path: string): Promise<boolean> {
+  const found = await entryBelow(root, path);
+  if (found.kind !== "file") return false; // told as a source that is missing
+  return found.size > MAX_POINTER_BYTES || !isLfsPointer(await readFile(join(root, path)));
 }
 
 async function readJar(file: string, wanted: readonly string[]): Promise<JarContent | { readonly because: string }> {

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlobContent } from "../git/manifest-repository.ts";
 import type { TreeFile } from "../git/read-files.ts";
+import { shownPath } from "../common/text.ts";
 import { matchesPaths } from "../model/match-paths.ts";
 import { ManifestCache } from "../model/parse-manifests.ts";
 import { readManifestTree, type ManifestTree } from "../pass/read-manifests.ts";
+import { isReadable } from "./manifest-folder.ts";
 
 export interface FolderTree {
   readonly tree: ManifestTree;
@@ -13,7 +16,7 @@ export interface FolderTree {
 }
 
 const MAX_FILES = 100_000;
-/** More than this is no manifest, and reading it would only fill the memory. */
+/** More than this is neither a manifest nor a jar of a repository, and reading it would only take time. */
 const MAX_HASHED_BYTES = 1024 ** 3;
 const SKIPPED = new Set([".git", "node_modules"]);
 
@@ -26,7 +29,7 @@ export async function readFolderTree(root: string, paths: readonly string[], sig
   const files = await listFiles(root, signal);
   const blobs = new Map<string, string>();
   const hashed = async (file: TreeFile): Promise<TreeFile> => {
-    if (file.kind !== "file") return file;
+    if (file.kind !== "file" || !file.readableName) return file;
     const blob = await blobOf(join(root, file.path));
     blobs.set(blob, file.path);
     return { ...file, blob };
@@ -57,7 +60,12 @@ async function listFiles(root: string, signal: AbortSignal): Promise<readonly Tr
   const folders = [""];
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     signal.throwIfAborted();
-    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+    const entries = await readdir(join(root, folder), { withFileTypes: true });
+    if (folder !== "" && entries.some(({ name }) => name === ".git")) {
+      found.push({ path: folder, displayPath: shownPath(folder), kind: "submodule", blob: "", readableName: isReadable(folder) });
+      continue;
+    }
+    for (const entry of entries) {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory()) {
         if (!SKIPPED.has(entry.name)) folders.push(path);
@@ -65,7 +73,7 @@ async function listFiles(root: string, signal: AbortSignal): Promise<readonly Tr
       }
       if (!entry.isFile() && !entry.isSymbolicLink()) continue; // sockets and the like are nothing that Git keeps
       const kind = entry.isFile() ? "file" : "symlink";
-      found.push({ path, displayPath: path, kind, blob: "", readableName: true });
+      found.push({ path, displayPath: shownPath(path), kind, blob: "", readableName: isReadable(path) });
       if (found.length > MAX_FILES) throw new Error(`more than ${MAX_FILES} files below ${root}`);
     }
   }
@@ -76,6 +84,7 @@ async function listFiles(root: string, signal: AbortSignal): Promise<readonly Tr
 async function blobOf(path: string): Promise<string> {
   const { size } = await lstat(path);
   if (size > MAX_HASHED_BYTES) return createHash("sha1").update(`${path} ${size}`).digest("hex");
-  const content = await readFile(path);
-  return createHash("sha1").update(`blob ${content.byteLength}\0`).update(content).digest("hex");
+  const hash = createHash("sha1").update(`blob ${size}\0`);
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
 }

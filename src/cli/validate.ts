@@ -3,7 +3,7 @@ import { join, relative, resolve } from "node:path";
 import { watch, type FSWatcher } from "chokidar";
 import { formatProblem, sortProblems, type Problem } from "../common/problem.ts";
 import { messageOf } from "../common/errors.ts";
-import { countOf } from "../common/text.ts";
+import { countOf, oneLine } from "../common/text.ts";
 import { parseManifests } from "../model/parse-manifests.ts";
 import { checkJars } from "./check-jars.ts";
 import { paint, printLine, type ExitStatus, type Io } from "./io.ts";
@@ -28,7 +28,7 @@ async function validateOnce(io: Io, places: readonly string[], options: Validate
   try {
     folders = await readManifestFolders(places, io.folder, io.stop);
   } catch (error) {
-    printLine(io.stderr, messageOf(error));
+    printLine(io.stderr, oneLine(messageOf(error)));
     return 2;
   }
   const problems: Problem[] = [];
@@ -92,7 +92,7 @@ async function watchPlaces(io: Io, places: readonly string[], check: () => Promi
     return 0;
   } catch (error) {
     if (io.stop.aborted) return 0;
-    printLine(io.stderr, `changes cannot be watched: ${messageOf(error)}`);
+    printLine(io.stderr, `changes cannot be watched: ${oneLine(messageOf(error))}`);
     return 2;
   } finally {
     await watcher.close();

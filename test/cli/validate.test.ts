@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -161,6 +162,57 @@ describe("penstock validate", () => {
     const { status, stdout } = await penstock(["validate"], checkout);
     expect(status).toBe(1);
     expect(stdout).toMatch(/^large\.yaml:1:1 .*\nlink\.yaml:1:1 .*\n2 problems, 0 valid resources in 0 files\n$/);
+  });
+
+  it("reads nothing that Git would not keep, and follows no link out of the folder", async () => {
+    await using outside = await aCheckout(await aRunningJob("secret"));
+    await using checkout = await aCheckout({
+      "a.yaml": anArtifact("a", "path: linked/counter.jar") + anArtifact("b", "path: b.jar") + anArtifact("c", "path: pipe.jar"),
+      "vendor/lib/.git": "gitdir: ../../.git/modules/lib\n",
+      "vendor/lib/broken.yaml": "kind: [\n",
+    });
+    await symlink(join(outside.folder, "jars"), join(checkout.folder, "linked"));
+    await symlink(join(outside.folder, "jars/counter.jar"), join(checkout.folder, "b.jar"));
+    await symlink(outside.folder, join(checkout.folder, "elsewhere"));
+    for (const name of ["pipe.yaml", "pipe.jar"]) execFileSync("mkfifo", [join(checkout.folder, name)]);
+    const { status, stdout, stderr } = await penstock(["validate"], checkout);
+    expect({ status, stderr }).toEqual({ status: 1, stderr: "" });
+    expect(stdout.trimEnd().split("\n")).toEqual([
+      "a.yaml:8:18 spec.source.path leads to linked/counter.jar, and linked is a symbolic link, which is not followed; put the jar itself there",
+      "a.yaml:16:18 spec.source.path leads to b.jar, and b.jar is a symbolic link, which is not followed; put the jar itself there",
+      "a.yaml:24:18 spec.source.path leads to pipe.jar, where there is no file; add the jar, or correct the path",
+      "3 problems, 3 valid resources in 1 file",
+    ]);
+    expect(await penstock(["validate", "pipe.yaml"], checkout)).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: "pipe.yaml is neither a folder nor a file\n",
+    });
+  });
+
+  it("steers no terminal by what files are called or hold", async () => {
+    await using checkout = await aCheckout({
+      "line\nbreak \u001B[31m.yaml": anArtifact("a"),
+      "turned \u202E around.yaml": `\u001B[2J: 1\n${TYPO.replace("typo", '"\\e]0;title\\a\u009B31m"')}`,
+      "turned.yaml": `---\nkind: "\\e[31mJob\\x9b"\napiVersion: core/v1alpha1\n`,
+    });
+    const { status, stdout } = await penstock(["validate"], checkout);
+    expect(status).toBe(1);
+    expect(stdout).not.toMatch(/[^\P{C}\n]/u);
+    expect(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.slice(0, 40)),
+    ).toEqual([
+      "line\\u{a}break \\u{1b}[31m.yaml:1:1 the n",
+      "turned \\u{202e} around.yaml:6:18 metadat",
+      "turned \\u{202e} around.yaml:14:5 unknown",
+      "turned.yaml:2:7 kind must be one of Proj",
+      "4 problems, 0 valid resources in 2 files",
+    ]);
+    const { stdout: json } = await penstock(["validate", "--output", "json"], checkout);
+    expect(json).not.toMatch(/[^\P{C}\n]/u);
   });
 
   it("is coloured on a terminal, and not with NO_COLOR", async () => {
