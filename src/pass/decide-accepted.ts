@@ -70,8 +70,8 @@ function decideLive(job: DesiredJob, record: JobRecord, seen: Listed, rpus: numb
   // Flink refuses a savepoint while tasks are restarting, so an unhealthy job waits instead of losing its state.
   const purpose = rpus === 0 ? "suspend" : "rescale";
   if (!isHealthy(seen.job)) {
-    const wayOut = rpus === 0 ? "; cancelled by hand it stays down, and its newest checkpoint is kept" : "";
-    return leave(job, `${because} waits until all tasks are running${wayOut}`, notYet(purpose, "NotHealthy"));
+    const byHand = rpus === 0 ? "; cancelled by hand it stays down, and its newest checkpoint is kept" : "";
+    return leave(job, `${because} waits until all tasks are running${byHand}`, notYet(purpose, "NotHealthy"));
   }
   const failed = record.status.rescaleFailed;
   if (failed?.rpus === rpus)
