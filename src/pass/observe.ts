@@ -99,8 +99,10 @@ function needsRestorePoints(job: DesiredJob, cluster: SightedCluster, last: read
     // What was lost with the status branch may have left attempts whose numbers must not be used again.
     return status.conditions.some(({ reason }) => reason === "StatusLost");
   }
-  if (status === undefined || status.deleted !== undefined || status.suspended === true) return false;
+  if (status === undefined) return false;
   const { operation } = status;
+  // What is down for good needs nothing, unless it is being brought back: what became of that start may have to be found out.
+  if (operation === undefined && (status.deleted !== undefined || status.suspended === true)) return false;
   const ref = operation?.cluster ?? status.cluster;
   const id = operation?.flinkJobId ?? status.flinkJobId;
   if (ref === undefined || id === undefined || ref.name !== cluster.name) return false;

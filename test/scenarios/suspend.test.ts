@@ -79,6 +79,18 @@ describe.concurrent("a Job whose rpus are set to 0", () => {
     expect(conditionOf(await world.job("orders"), "Suspended")).toBeUndefined();
   });
 
+  it("is resumed from its savepoint although the JobManager is lost while it is submitted", async () => {
+    const { world, daemon, flinkJobId } = await aSuspendedWorld();
+    await using _ = world;
+    world.flink.inject(RUN, { kind: "drop" }, 1);
+    await pushRpus(world, 3);
+    await daemon.untilJob("orders", has("Started", "OutcomeUnknown"));
+    world.flink.restart();
+    const resumed = await daemon.untilJob("orders", isRunning);
+    expect(resumed.startedFrom?.uri).toContain(`/${flinkJobId}/`);
+    expect(world.flink.jobs).toHaveLength(1);
+  });
+
   it("waits for slots when it is to go on, and keeps its savepoint meanwhile", async () => {
     const { world, daemon } = await aSuspendedWorld();
     await using _ = world;
