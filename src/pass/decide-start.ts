@@ -62,8 +62,11 @@ export function decideFirstStart(job: DesiredJob, manifest: JobManifest, context
   if (context.looksLikeRename !== undefined) return wait(job, started("LooksLikeRename"), context.looksLikeRename);
   if (manifest.spec.rpus === 0) return wait(job, started("Suspended"), "spec.resources.rpus is 0; raise it to start the job");
   const { initialState } = context;
-  if (restore === undefined && (initialState.kind === "waits" || initialState.kind === "undeclared"))
-    return wait(job, started("InitialStateNotReady"), initialState.because);
+  if (restore === undefined && (initialState.kind === "waits" || initialState.kind === "undeclared")) {
+    // A Final Savepoint is taken when this Job could start: what stands against that is what its owner has to mend.
+    const besides = context.artifact.kind === "not-ready" ? `; besides, ${context.artifact.because}` : "";
+    return wait(job, started("InitialStateNotReady"), `${initialState.because}${besides}`);
+  }
   const tooMany = overQuota(context, job, manifest.spec.rpus);
   if (tooMany !== undefined) return wait(job, started("QuotaExceeded"), tooMany);
   const javaVersion = context.artifact.kind === "ready" ? context.artifact.javaVersion : undefined;
