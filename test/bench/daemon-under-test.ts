@@ -23,6 +23,8 @@ export interface DaemonUnderTest {
   find(test: (line: LogLine) => boolean): LogLine | undefined;
   /** How many lines so far this is true of. */
   count(test: (line: LogLine) => boolean): number;
+  /** So many of the newest lines. */
+  newestLines(count: number): readonly string[];
   /** Lines at `warn` and `error` so far: a run with any of them measured something else. */
   complaints(): readonly string[];
   /** HTTP requests since its start, by origin. */
@@ -77,6 +79,7 @@ export function startDaemonUnderTest(
       return lines.findLast(test);
     },
     count: (test) => lines.filter(test).length,
+    newestLines: (count) => lines.slice(-count).map(({ text }) => text),
     complaints: () => lines.filter(({ level }) => level >= 40).map(({ text }) => text),
     countRequests: async () => ask("count") as Promise<Readonly<Record<string, number>>>,
     newestRequests: async () => ask("newest") as Promise<readonly SentRequest[]>,

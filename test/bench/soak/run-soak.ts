@@ -143,7 +143,8 @@ async function untilAtRest(world: SoakWorld, signal: AbortSignal): Promise<void>
   for (;;) {
     const wrong = [...whatRunsWrong(world), ...(await whatIsToldWrong(world))];
     if (wrong.length === 0) return;
-    if (Date.now() > deadlineMs) throw new Error(`it does not come to rest:\n${wrong.join("\n")}`);
+    if (Date.now() > deadlineMs)
+      throw new Error(`it does not come to rest:\n${wrong.join("\n")}\n${world.daemon.newestLines(60).join("\n")}`);
     world.daemon.find(() => false); // says so when it ended by itself
     await delay(200, undefined, { signal });
   }
