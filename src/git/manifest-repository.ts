@@ -65,8 +65,9 @@ export class ManifestRepository {
   }
 
   /**
-   * The messages of the commits that `toOid` has and `fromOid` has not, at most `limit`. History that was not fetched before is fetched
-   * once, at most `limit` commits of it. Without `fromOid` only what is here is looked at, at least the message of `toOid`.
+   * The messages of the commits that `toOid` has and `fromOid` has not. History that was not fetched before is fetched once, at most `limit` commits
+   * of it. When `fromOid` is not among these, history was rewritten or has gone on for longer, and what is new in it cannot be told: then, as without
+   * `fromOid`, it is the message of `toOid`, which is new in any case.
    */
   async readMessagesSince(
     fromOid: string | undefined,
@@ -79,9 +80,10 @@ export class ManifestRepository {
       signal.throwIfAborted();
       await this.store.ensureCommit(toOid, signal);
       const found = await this.#walk(toOid, fromOid, limit);
-      if (fromOid === undefined || found.isComplete) return found.messages;
-      await this.store.deepen(toOid, limit + 1, signal);
-      return (await this.#walk(toOid, fromOid, limit)).messages;
+      if (fromOid === undefined) return found.messages.slice(0, 1);
+      if (!found.isComplete) await this.store.deepen(toOid, limit + 1, signal);
+      const { messages, isBehind } = found.isComplete ? found : await this.#walk(toOid, fromOid, limit);
+      return isBehind ? messages : messages.slice(0, 1);
     });
   }
 
@@ -118,16 +120,18 @@ export class ManifestRepository {
     const waiting = [toOid];
     const messages: CommitMessage[] = [];
     let isComplete = true;
+    let isBehind = false;
     for (let oid = waiting.shift(); oid !== undefined && messages.length < limit; oid = waiting.shift()) {
       const commit = await this.store.findCommit(oid);
       if (commit === undefined) continue;
       messages.push({ oid, message: commit.message });
+      isBehind ||= commit.parents.some((parent) => old.has(parent));
       if (shallow.has(oid) && commit.parents.length > 0 && !commit.parents.every((parent) => old.has(parent))) isComplete = false;
       const parents = commit.parents.filter((parent) => !old.has(parent) && !seen.has(parent));
       for (const parent of parents) seen.add(parent);
       waiting.push(...(shallow.has(oid) ? [] : parents));
     }
-    return { messages, isComplete };
+    return { messages, isComplete, isBehind };
   }
 
   /** The commit itself and what is behind it, as far as it is here. */

@@ -327,9 +327,31 @@ describe("readMessagesSince", () => {
     const since = async (from: string, limit: number) =>
       (await manifests.readMessagesSince(from, third, limit, NEVER)).map(({ message }) => message);
     expect(await since(first, 100)).toEqual(["third", "second"]);
-    expect(await since(before, 2)).toEqual(["third", "second"]);
+    expect(await since(before, 3)).toEqual(["third", "second", "first"]);
+    expect(await since(before, 2)).toEqual(["third"]); // further back than is looked: what is new cannot be told
     const fourth = await server.commitFiles(name, "main", { "a.yaml": "4" }, "fourth");
     expect((await manifests.readCommit(fourth, NEVER)).files).toHaveLength(1);
+  });
+
+  it("gives the newest one alone after history was rewritten: what the others say may have been heeded before", async () => {
+    await using repository = await aRepository();
+    const { name, manifests } = repository;
+    const commit = async (text: string, parent?: string) =>
+      server.commitFiles(name, "main", { "a.yaml": text }, text, parent === undefined ? {} : { parent });
+    const base = await commit("base");
+    await commit("allows", base);
+    const applied = await commit("applied");
+    const since = async (head: string) => {
+      await manifests.readCommit(head, NEVER);
+      return (await manifests.readMessagesSince(applied, head, 100, NEVER)).map(({ message }) => message);
+    };
+    const allows = await commit("allows", "none");
+    expect(await since(await commit("all anew", allows))).toEqual(["all anew"]);
+    expect(await since(await commit("instead", base))).toEqual(["instead"]);
+    await using later = openGitClient(server.urlOf(name)); // started since, it has never seen what was applied
+    const head = await commit("after it");
+    await later.manifests.readCommit(head, NEVER);
+    expect(await later.manifests.readMessagesSince(applied, head, 100, NEVER)).toMatchObject([{ message: "after it" }]);
   });
 
   it("finds the commits of a merged branch and leaves out what was known before", async () => {
