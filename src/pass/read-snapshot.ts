@@ -52,7 +52,8 @@ export class SnapshotReader {
   #status: StatusView | undefined;
   #statusIsOld = true;
   #written: StatusSnapshot | undefined;
-  #trouble: string | undefined;
+  /** What is wrong with asking where the branch stands, and with reading what stands there: a server may do the one and not the other. */
+  readonly #troubles: { poll: string | undefined; read: string | undefined } = { poll: undefined, read: undefined };
 
   constructor(options: {
     readonly manifests: ManifestRepository;
@@ -76,11 +77,11 @@ export class SnapshotReader {
       if (moved && head.kind === "at" && this.#head !== undefined) this.#observer.branchMoved(head.oid);
       this.#head = head;
       if (moved && head.kind === "at") this.#log.debug({ commit: head.oid }, "branch moved");
-      const recovered = this.#recover(troubleOf(head));
+      const recovered = this.#recover("poll", troubleOf(head));
       return moved || recovered;
     } catch (error) {
       signal.throwIfAborted();
-      return this.#recover(oneLine(messageOf(error), 300));
+      return this.#recover("poll", oneLine(messageOf(error), 300));
     }
   }
 
@@ -133,14 +134,15 @@ export class SnapshotReader {
       if (this.#head?.kind === "at" && this.#current?.head.commit.oid !== this.#head.oid)
         this.#current = await this.#readHead(this.#head.oid, signal);
       if (this.#status === undefined || this.#statusIsOld) await this.#readStatus(signal);
+      this.#recover("read", undefined);
     } catch (error) {
       signal.throwIfAborted();
-      this.#recover(oneLine(messageOf(error), 300));
+      this.#recover("read", oneLine(messageOf(error), 300));
     }
     const current = this.#current;
     const status = this.#status;
     if (current === undefined || status === undefined)
-      return { kind: "unreadable", because: this.#trouble ?? "the repository was not read yet" };
+      return { kind: "unreadable", because: this.#trouble() ?? "the repository was not read yet" };
     return { kind: "read", snapshot: await this.#build(current, status, signal) };
   }
 
@@ -198,15 +200,20 @@ export class SnapshotReader {
       ...manifestsOf(tree, commit.oid),
       head: headOf(head.tree, head.commit.oid),
       trailers: mergeTrailers(messages.map(({ message }) => message)),
-      stale: this.#trouble,
+      stale: this.#trouble(),
       status,
     };
   }
 
+  #trouble(): string | undefined {
+    return this.#troubles.poll ?? this.#troubles.read;
+  }
+
   /** Keeps what is wrong with the repository now; says it once. True when it is right again. */
-  #recover(trouble: string | undefined): boolean {
-    const before = this.#trouble;
-    this.#trouble = trouble;
+  #recover(step: "poll" | "read", found: string | undefined): boolean {
+    const before = this.#trouble();
+    this.#troubles[step] = found;
+    const trouble = this.#trouble();
     if (trouble !== undefined && before !== trouble)
       this.#log.warn({ because: trouble }, "repository cannot be read; the last commit stays in force");
     if (trouble === undefined && before !== undefined) this.#log.info("repository can be read again");
