@@ -58,7 +58,14 @@ export class StatusBranch extends StatusReader {
     const head = objects.add("commit", buildCommit({ tree: root.oid, parent: write.expectedHead, message, author, nowMs }));
     const outcome = await this.#pusher.push({ expected: write.expectedHead, head, pack: objects.buildPack() }, signal);
     if (outcome.kind !== "written") return outcome;
-    const snapshot = { head, files: applyToFiles(before, write.changes), committedAtMs: nowMs };
+    const { files, unreadable } = before.snapshot;
+    const displaced = pathsInTheWay(before, write.changes);
+    const snapshot = {
+      head,
+      files: applyToFiles(without(files, displaced), write.changes),
+      unreadable: without(unreadable, displaced),
+      committedAtMs: nowMs,
+    };
     this.known = { snapshot, root };
     this.lastHead = head;
     await this.store.adopt(head, write.expectedHead, objects.buildLoose());
@@ -75,19 +82,27 @@ export class StatusBranch extends StatusReader {
   }
 }
 
-function applyToFiles(before: KnownStatus, changes: FileChanges): ReadonlyMap<string, string> {
-  const after = new Map(before.snapshot.files);
+/** What new files take the place of: the old ones, those where their folders are now, and what was in a folder of their names. */
+function pathsInTheWay({ root }: KnownStatus, changes: FileChanges): (path: string) => boolean {
+  const places = new Set<string>();
+  const folders: string[] = [];
   for (const [path, text] of changes) {
     if (text === undefined) {
-      after.delete(path);
+      if (!hasFolder(root, path)) places.add(path);
       continue;
     }
-    // What the new file takes the place of: files where its folders are now, and what was in a folder of its name.
-    for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) after.delete(path.slice(0, slash));
-    if (hasFolder(before.root, path)) {
-      for (const below of after.keys()) if (below.startsWith(`${path}/`)) after.delete(below);
-    }
-    after.set(path, text);
+    for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) places.add(path.slice(0, slash));
+    places.add(path);
+    if (hasFolder(root, path)) folders.push(`${path}/`);
   }
-  return after;
+  return (path) => places.has(path) || folders.some((folder) => path.startsWith(folder));
+}
+
+function without(texts: ReadonlyMap<string, string>, isGone: (path: string) => boolean): Map<string, string> {
+  return new Map([...texts].filter(([path]) => !isGone(path)));
+}
+
+function applyToFiles(files: Map<string, string>, changes: FileChanges): ReadonlyMap<string, string> {
+  for (const [path, text] of changes) if (text !== undefined) files.set(path, text);
+  return files;
 }

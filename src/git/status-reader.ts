@@ -6,12 +6,16 @@ import { ObjectStore } from "./object-store.ts";
 import { readFiles } from "./read-files.ts";
 import { readRemoteBranch } from "./remote-branch.ts";
 import { readStatusFolder, type StatusFolder } from "./status-tree.ts";
+import { MAX_STATUS_FILE_BYTES } from "../model/status-document.ts";
+import { formatSize } from "../common/units.ts";
 
 export interface StatusSnapshot {
   /** Undefined: there is no such branch, looked at twice. */
   readonly head: string | undefined;
-  /** Text by path. What is not UTF-8, too large, or no plain file is left out, and left alone by `write`. */
+  /** Text by path. */
   readonly files: ReadonlyMap<string, string>;
+  /** Why what stands at a path is no text that can be read. It is left alone by `write`, unless that puts a file in its place. */
+  readonly unreadable: ReadonlyMap<string, string>;
   /** When the head was committed; undefined without one. */
   readonly committedAtMs: number | undefined;
 }
@@ -28,15 +32,16 @@ export interface KnownStatus {
   readonly root: StatusFolder | undefined;
 }
 
-interface KnownText {
-  readonly blob: string;
-  readonly text: string | undefined;
-}
+type ReadText = { readonly text: string } | { readonly because: string };
+type KnownText = ReadText & { readonly blob: string };
+type StatusTexts = Pick<StatusSnapshot, "files" | "unreadable">;
 
-const EMPTY: KnownStatus = { snapshot: { head: undefined, files: new Map(), committedAtMs: undefined }, root: undefined };
+const EMPTY: KnownStatus = {
+  snapshot: { head: undefined, files: new Map(), unreadable: new Map(), committedAtMs: undefined },
+  root: undefined,
+};
 /** So many commits may others have put on top of ours before the branch counts as set back. */
 const MAX_FOREIGN_COMMITS = 500;
-const MAX_FILE_BYTES = 4 * 1024 ** 2;
 
 /** The branch that holds the status, read whole and never written: who is only to look is given this one. Calls wait for each other. */
 export class StatusReader {
@@ -99,41 +104,48 @@ export class StatusReader {
     if (head === undefined) return EMPTY;
     if (this.known.snapshot.head === head) return this.known;
     const { tree, committedAtMs } = await this.store.ensureCommit(head, signal);
-    const files = await this.#readTexts(tree, signal);
+    const texts = await this.#readTexts(tree, signal);
     const root = await readStatusFolder(tree, (oid) => this.store.readTree(oid));
-    this.known = { snapshot: { head, files, committedAtMs }, root };
+    this.known = { snapshot: { head, ...texts, committedAtMs }, root };
     return this.known;
   }
 
-  async #readTexts(tree: string, signal: AbortSignal): Promise<ReadonlyMap<string, string>> {
+  async #readTexts(tree: string, signal: AbortSignal): Promise<StatusTexts> {
     const listing = await readFiles(tree, (oid) => this.store.readTree(oid), new Map(), this.transport.publicUrl);
     const texts = new Map<string, KnownText>();
     const files = new Map<string, string>();
+    const unreadable = new Map<string, string>();
     let bytes = 0;
     for (const { path, kind, blob, readableName } of listing.files) {
-      if (kind !== "file" || !readableName) continue;
+      if (!readableName) continue;
+      if (kind !== "file") {
+        unreadable.set(path, `it is a ${kind}`);
+        continue;
+      }
       signal.throwIfAborted();
       const known = this.#texts.get(path);
-      const text = known?.blob === blob ? known.text : decode(await this.store.readBlob(blob));
-      texts.set(path, { blob, text });
-      if (text === undefined) continue;
-      files.set(path, text);
-      bytes += text.length;
+      const read = known?.blob === blob ? known : decode(await this.store.readBlob(blob));
+      texts.set(path, { ...read, blob });
+      if ("because" in read) {
+        unreadable.set(path, read.because);
+        continue;
+      }
+      files.set(path, read.text);
+      bytes += read.text.length;
       if (bytes > this.transport.maxPackBytes) throw new GitTooLargeError(this.transport.publicUrl, `the branch ${this.branch}`);
     }
     this.#texts = texts;
-    return files;
+    return { files, unreadable };
   }
 }
 
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Undefined for what is not UTF-8, or far larger than any status. */
-function decode(content: Buffer): string | undefined {
-  if (content.byteLength > MAX_FILE_BYTES) return undefined;
+function decode(content: Buffer): ReadText {
+  if (content.byteLength > MAX_STATUS_FILE_BYTES) return { because: `it is larger than ${formatSize(MAX_STATUS_FILE_BYTES)}` };
   try {
-    return UTF8.decode(content);
+    return { text: UTF8.decode(content) };
   } catch {
-    return undefined; // Not UTF-8: somebody else's file.
+    return { because: "it is not UTF-8" };
   }
 }

@@ -1,6 +1,7 @@
 import type { ValidateFunction } from "ajv";
 import { stringify } from "yaml";
 import type { Problem } from "../common/problem.ts";
+import { shownPath } from "../common/text.ts";
 import { compileSchema, schemaProblems } from "../common/schema-problems.ts";
 import { parseYamlFile, type YamlDocument } from "../common/yaml-file.ts";
 import {
@@ -24,6 +25,12 @@ const SCHEMAS = new Map(KINDS.map((kind) => [kind, statusSchema(kind)] as const)
 const VALIDATORS: ReadonlyMap<RecordKind, ValidateFunction> = new Map(
   KINDS.map((kind) => [kind, compileSchema(SCHEMAS.get(kind)!)]),
 );
+
+/**
+ * The spec of a Job, the options of its Artifact, the words of a refusal: each up to what a document of a manifest may hold, and six times as
+ * much where every character has to be escaped.
+ */
+export const MAX_STATUS_FILE_BYTES = 4 * 1024 ** 2;
 
 const HEADER = "# Written by Penstock; changes made here by hand are overwritten.\n";
 
@@ -58,14 +65,14 @@ export type ParsedStatusDocument = { readonly record: ResourceRecord } | { reado
  * problem, and must not be taken for a resource without a record.
  */
 export function parseStatusDocument(path: string, text: string): ParsedStatusDocument {
-  const { documents, problems } = parseYamlFile(path, text);
+  const { documents, problems } = parseYamlFile(shownPath(path), text, { maxBytes: MAX_STATUS_FILE_BYTES });
   const [document] = documents;
   const first = problems[0];
   if (first !== undefined) return { problem: first };
   if (document === undefined || documents.length > 1) {
     return {
       problem: {
-        file: path,
+        file: shownPath(path),
         line: 1,
         column: 1,
         message: "a file of the status branch holds one document; restore it from the branch's history",

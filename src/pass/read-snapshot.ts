@@ -2,7 +2,7 @@ import type { Problem } from "../common/problem.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
 import { type Observer, UNOBSERVED } from "../common/observer.ts";
-import { oneLine } from "../common/text.ts";
+import { oneLine, shownPath } from "../common/text.ts";
 import type { CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
 import type { RemoteHead } from "../git/remote-branch.ts";
 import { parseTrailers } from "../git/commit.ts";
@@ -238,6 +238,10 @@ export function buildStatusView(snapshot: StatusSnapshot, before?: StatusView): 
     if ("record" in parsed) records.set(key, parsed.record);
     else unreadable.set(key, parsed.problem);
   }
+  for (const [path, because] of misplaced(snapshot)) {
+    const message = `this cannot be read as a status: ${because}; restore the file from the branch's history`;
+    unreadable.set(keyOfStatusPath(path), { file: shownPath(path), line: 1, column: 1, message });
+  }
   const summary = snapshot.files.get(SUMMARY_PATH);
   return {
     head: snapshot.head,
@@ -247,6 +251,18 @@ export function buildStatusView(snapshot: StatusSnapshot, before?: StatusView): 
     summary: summary === undefined ? undefined : parseSummary(summary),
     rewrite: false,
   };
+}
+
+/** Where a resource's file should be and is none that can be read. To take that for "no record" would start a second job. */
+function misplaced({ files, unreadable }: StatusSnapshot): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const path of [...files.keys(), ...unreadable.keys()]) {
+    const place = path.split("/", 4).join("/");
+    if (!isStatusFile(place)) continue;
+    if (place !== path) found.set(place, "it is a folder");
+    else if (unreadable.has(path)) found.set(path, unreadable.get(path)!); // it has it
+  }
+  return found;
 }
 
 /** Asking again would not bring it. */

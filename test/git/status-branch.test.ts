@@ -320,11 +320,20 @@ describe("what others put into the branch", () => {
     const before = await server.listTree(name, BRANCH);
     const snapshot = await status.read(NEVER);
     expect([...snapshot.files.keys()].toSorted()).toEqual(["deep-er", "deep.er", "deep/fine.yaml", "deep/run.sh"]);
-    await mustWrite(status, head, { "deep/new.yaml": "new", "deep/fine.yaml": "finer" });
+    expect(Object.fromEntries(snapshot.unreadable)).toEqual({
+      "deep/binary.yaml": "it is not UTF-8",
+      "deep/link": "it is a symlink",
+      "deep/module": "it is a submodule",
+    });
+    const written = await mustWrite(status, head, { "deep/new.yaml": "new", "deep/fine.yaml": "finer" });
+    expect(written.unreadable).toEqual(snapshot.unreadable);
     const after = await server.listTree(name, BRANCH);
     expect(withoutOurs(after)).toEqual(withoutOurs(before));
     expect(after).toHaveLength(before.length + 1);
     expect(await server.readFile(name, BRANCH, "deep/fine.yaml")).toBe("finer");
+
+    const { unreadable } = await mustWrite(status, written.head, { "deep/link": "plain", "deep/module/a": "1" });
+    expect([...unreadable.keys()]).toEqual(["deep/binary.yaml"]);
   });
 
   it("gives way where a folder stands for a file and the other way round", async () => {

@@ -84,5 +84,5 @@ export function push(status: StatusView, update: StatusUpdate): StatusView {
     if (text === undefined) files.delete(path);
     else files.set(path, text);
   }
-  return buildStatusView({ head: "e0".repeat(20), files, committedAtMs: NOW });
+  return buildStatusView({ head: "e0".repeat(20), files, unreadable: new Map(), committedAtMs: NOW });
 }

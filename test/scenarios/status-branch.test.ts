@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { FileChange } from "../support/git-repositories.ts";
 import { aJob, aRunningJob } from "./manifests.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
 import { conditionOf, createWorld, has, isRunning, RUN, STATUS_BRANCH, WRITES, type World, type WorldOptions } from "./world.ts";
@@ -157,11 +158,18 @@ describe.concurrent("somebody else's hand on the status branch", () => {
     expect(daemon.logged("warn", "error")).toEqual([]);
   });
 
-  it("that breaks a file leaves that job alone, names the file, and delays no other", async () => {
+  it.each<[string, Readonly<Record<string, FileChange>>]>([
+    ["with text that is no YAML", { [ORDERS]: "status: [broken\n" }],
+    ["with text in another encoding", { [ORDERS]: Buffer.from("\uFEFFkind: Job\n", "utf16le") }],
+    ["with more than a status can be", { [ORDERS]: `# ${"x".repeat(5 * 1024 ** 2)}\n` }],
+    ["by a link", { [ORDERS]: { symlink: "../job/clicks.yaml" } }],
+    ["by a folder", { [ORDERS]: null, [`${ORDERS}/README.md`]: "moved\n" }],
+  ])("that breaks a file %s leaves that job alone, names the file, and delays no other", async (_name, broken) => {
     const { world, daemon } = await aRunningWorld();
     await using _ = world;
     const good = await world.git.readFile("jobs", STATUS_BRANCH, ORDERS);
-    await world.git.commitFiles("jobs", STATUS_BRANCH, { [ORDERS]: "status: [broken\n" }, "oops");
+    await world.git.commitFiles("jobs", STATUS_BRANCH, broken, "oops");
+    const tree = (await world.git.listTree("jobs", STATUS_BRANCH)).filter((line) => line.includes(ORDERS));
     await daemon.until(
       "it is told",
       ({ update, published }) => published.kind === "written" && update.summary.problems.length > 0,
@@ -169,10 +177,11 @@ describe.concurrent("somebody else's hand on the status branch", () => {
     expect((await world.summary()).problems).toEqual([expect.stringMatching(/^local\/default\/job\/orders\.yaml:\d+:\d+ /)]);
     await world.push({ "clicks.yaml": CLICKS });
     await daemon.untilJob("clicks", isRunning);
-    expect(await world.git.readFile("jobs", STATUS_BRANCH, ORDERS)).toBe("status: [broken\n");
+    expect((await world.git.listTree("jobs", STATUS_BRANCH)).filter((line) => line.includes(ORDERS))).toEqual(tree);
     expect(world.flink.jobs).toHaveLength(2);
 
-    await world.git.commitFiles("jobs", STATUS_BRANCH, { [ORDERS]: good }, "mended");
+    const gone = Object.fromEntries(Object.keys(broken).map((path) => [path, null]));
+    await world.git.commitFiles("jobs", STATUS_BRANCH, { ...gone, [ORDERS]: good }, "mended");
     await daemon.untilJob("orders", isRunning);
     await daemon.untilAtRest();
     expect((await world.summary()).problems).toEqual([]);
