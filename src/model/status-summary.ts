@@ -12,6 +12,9 @@ import type { ResourceRecord, Summary } from "./status.ts";
 export const SUMMARY_PATH = "summary.yaml";
 export const README_PATH = "README.md";
 
+/** A line for each of tens of thousands of resources. */
+const MAX_SUMMARY_BYTES = 4 * 1024 ** 2;
+
 /** What more there is to say stands in the resource's own file. */
 const CELL = 300;
 
@@ -27,7 +30,7 @@ export function formatSummary(summary: Summary, records: readonly ResourceRecord
 
 /** Undefined when the text is no summary. */
 export function parseSummary(text: string): Summary | undefined {
-  const { documents, problems } = parseYamlFile(SUMMARY_PATH, text);
+  const { documents, problems } = parseYamlFile(SUMMARY_PATH, text, { maxBytes: MAX_SUMMARY_BYTES });
   const [document] = documents;
   if (document === undefined || problems.length > 0) return undefined;
   const value = pickKnown(SUMMARY_SCHEMA, document.value, (path) => document.sourceText(path));

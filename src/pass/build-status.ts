@@ -119,6 +119,13 @@ function nextRecords({
   return next;
 }
 
+/** So many lines of one kind are kept: the summary must stay small enough to be read again, whatever ten thousand documents do wrong. */
+const MAX_LINES = 500;
+
+function limited(lines: readonly string[]): readonly string[] {
+  return lines.length <= MAX_LINES ? lines : [...lines.slice(0, MAX_LINES), `… and ${lines.length - MAX_LINES} more`];
+}
+
 /** The applied commit moves with what is written, or when something under the configured paths was changed; other commits are no news. */
 function buildSummary(
   { snapshot, summary, observed }: BuildStatusInput,
@@ -126,8 +133,10 @@ function buildSummary(
   writes: boolean,
 ): Summary {
   const before = snapshot.status.summary;
-  const problems = [...snapshot.problems, ...snapshot.status.unreadable.values()].map(formatProblem);
-  const { orphans, unmanaged } = findStrangers(observed, records.values(), summary.instance);
+  const sources = [snapshot.problems, [...snapshot.status.unreadable.values()]];
+  const problems = sources.flatMap((found) => limited(found.map(formatProblem)));
+  const strangers = findStrangers(observed, records.values(), summary.instance);
+  const [orphans, unmanaged] = [limited(strangers.orphans), limited(strangers.unmanaged)];
   const { manifestsDigest } = snapshot;
   const now: Summary = { appliedCommit: snapshot.commit, manifestsDigest, ...summary, problems, orphans, unmanaged };
   const isQuiet =

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { resourceKey } from "../../src/model/resource.ts";
+import { parseSummary, SUMMARY_PATH } from "../../src/model/status-document.ts";
 import type { JobRecord, JobStatus } from "../../src/model/status.ts";
 import type { StatusView } from "../../src/pass/snapshot.ts";
 import {
@@ -195,6 +196,24 @@ describe("the applied commit", () => {
     const later = runPass({ observed: listing(), status: before.status, snapshot: { commit: "c1".repeat(20) } });
     expect(later.update.summary.appliedCommit).toBe("c1".repeat(20));
     expect(later.update.message).toContain(`Penstock-Applied-Commit: ${"c1".repeat(20)}`);
+  });
+
+  it("stays small enough to be read again, whatever is wrong and whoever else is there", () => {
+    const problems = Array.from({ length: 10_000 }, (_, index) => ({
+      file: "a.yaml",
+      line: index,
+      column: 1,
+      message: "x".repeat(600),
+    }));
+    const jobs = Array.from({ length: 2000 }, (_, index) =>
+      aListedJob({ flinkJobId: `ff${String(index).padStart(30, "0")}`, name: "y".repeat(600) }),
+    );
+    const observed = anObserved({ clusters: [aReachableCluster({ jobs })] });
+    const { update } = runPass({ snapshot: { problems }, observed });
+    expect(update.summary.problems).toHaveLength(501);
+    expect(update.summary.problems[500]).toBe("… and 9500 more");
+    expect(update.summary.unmanaged.at(-1)).toBe("… and 1500 more");
+    expect(parseSummary(update.changes.get(SUMMARY_PATH)!)).toEqual(update.summary);
   });
 
   it("comes with the problems of the commit, and with files of the branch that cannot be read", () => {
