@@ -7,12 +7,19 @@ import { ArtifactError } from "./artifact-error.ts";
 /** Machines of one's own: not for everybody who can write a manifest, unless the operator says so. */
 const PRIVATE = ["10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
 const PRIVATE_6 = ["::1/128", "fc00::/7"];
-/** No server for jars lies there: this machine's own link (where clouds hand out credentials), groups, and what is reserved. */
+/**
+ * No server for jars lies there: this machine's own link and the addresses where clouds hand out credentials (Alibaba's 100.100.100.200, Azure's
+ * 168.63.129.16, Amazon's and Google's in fd00::/8), groups, what is reserved, and ways back to IPv4 that lead who knows where (Teredo, the
+ * operator's own NAT64, SIIT).
+ */
 const NEVER =
-  "0.0.0.0/8 100.100.100.200/32 169.254.0.0/16 192.0.0.0/24 192.0.2.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4".split(
+  "0.0.0.0/8 100.100.100.200/32 168.63.129.16/32 169.254.0.0/16 192.0.0.0/24 192.0.2.0/24 192.88.99.0/24 198.18.0.0/15 198.51.100.0/24 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4".split(
     " ",
   );
-const NEVER_6 = "::/128 100::/64 2001:db8::/32 fd00:ec2::254/128 fe80::/10 fec0::/10 ff00::/8".split(" ");
+const NEVER_6 =
+  "::/128 ::ffff:0:0:0/96 64:ff9b:1::/48 100::/64 2001::/32 2001:db8::/32 3fff::/20 5f00::/16 fd00:ec2::/32 fd20:ce::254/128 fe80::/10 fec0::/10 ff00::/8".split(
+    " ",
+  );
 
 const PRIVATE_LIST = blockList(PRIVATE, PRIVATE_6);
 const NEVER_LIST = blockList(NEVER, NEVER_6);

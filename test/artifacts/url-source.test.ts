@@ -318,6 +318,14 @@ describe("where a URL may lead", () => {
     "https://[fe80::1]/a.jar",
     "https://0.0.0.0/a.jar",
     "https://[::ffff:169.254.1.1]/a.jar",
+    "https://2852039166/a.jar",
+    "https://0251.0376.0251.0376/a.jar",
+    "https://0xa9fea9fe/a.jar",
+    "https://169.254.43518/a.jar",
+    "https://１６９.２５４.１６９.２５４/a.jar",
+    "https://[::a9fe:a9fe]/a.jar",
+    "https://[64:ff9b::169.254.169.254]/a.jar",
+    "https://169.254.169.254./a.jar",
   ])("is never this machine's own link, also where private networks are allowed: %s", async (url) => {
     const hosts = new Map([["169.254.169.254:1", aHost()]]);
     const { settle } = await aStore({ allowPrivateNetworks: true, hosts });
