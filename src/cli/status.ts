@@ -7,6 +7,7 @@ import { openForReading } from "../daemon/open-reading.ts";
 import { findCondition, isTrouble } from "../model/conditions.ts";
 import { displayName } from "../model/resource.ts";
 import { stateLabel } from "../model/state-label.ts";
+import { publicRecord } from "../model/status-document.ts";
 import type { Condition, JobRecord, ResourceRecord } from "../model/status.ts";
 import { buildStatusView } from "../pass/read-snapshot.ts";
 import type { StatusView } from "../pass/snapshot.ts";
@@ -79,13 +80,10 @@ async function readStatus(config: Config, io: Io): Promise<StatusRead> {
 }
 
 function printJson(io: Io, { view, committedAtMs, newest }: StatusRead, records: readonly ResourceRecord[]): void {
-  const resources = records.map(({ id, labels, annotations, spec, status: shown }) => ({
-    ...id,
-    labels,
-    annotations,
-    spec,
-    status: shown,
-  }));
+  const resources = records.map((record) => {
+    const { id, labels, annotations, spec, status: shown } = publicRecord(record);
+    return { ...id, labels, annotations, spec, status: shown };
+  });
   const facts = {
     head: view.head,
     writtenAt: committedAtMs === undefined ? undefined : new Date(committedAtMs).toISOString(),

@@ -34,3 +34,8 @@ export function publicUrl(url: URL | string): string {
   if (parsed === null || (parsed.host === "" && !parsed.pathname.startsWith("/"))) return "an unreadable URL";
   return `${parsed.protocol}//${parsed.host}${parsed.pathname}`;
 }
+
+/** The same, but it says when there is a query that is not shown. */
+export function shownUrl(url: string): string {
+  return `${publicUrl(url)}${(URL.parse(url)?.search ?? "") === "" ? "" : `?${HIDDEN}`}`;
+}

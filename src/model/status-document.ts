@@ -1,6 +1,7 @@
 import type { ValidateFunction } from "ajv";
 import { stringify } from "yaml";
 import type { Problem } from "../common/problem.ts";
+import { shownUrl } from "../common/secrets.ts";
 import { shownPath } from "../common/text.ts";
 import { compileSchema, schemaProblems } from "../common/schema-problems.ts";
 import { parseYamlFile, type YamlDocument } from "../common/yaml-file.ts";
@@ -56,6 +57,12 @@ export function buildStatusDocument(record: ResourceRecord): unknown {
     status: record.status,
   };
   return pickKnown(SCHEMAS.get(record.kind)!, document);
+}
+
+/** For whoever may read the status without reading Git: the query of an Artifact's url may hold a token, as those of signed addresses do. */
+export function publicRecord(record: ResourceRecord): ResourceRecord {
+  if (record.kind !== "Artifact" || record.spec.source.kind !== "url") return record;
+  return { ...record, spec: { ...record.spec, source: { kind: "url", url: shownUrl(record.spec.source.url) } } };
 }
 
 export type ParsedStatusDocument = { readonly record: ResourceRecord } | { readonly problem: Problem };

@@ -3,7 +3,7 @@ import { compareText } from "../common/problem.ts";
 import type { ClusterSeen } from "../flink/cluster-seen.ts";
 import { isOurs } from "../model/flink-job-id.ts";
 import { resourceKey } from "../model/resource.ts";
-import { buildStatusDocument } from "../model/status-document.ts";
+import { buildStatusDocument, publicRecord } from "../model/status-document.ts";
 import type { RecordKind } from "../model/status.ts";
 import type { DonePass } from "../pass/reconcile.ts";
 
@@ -31,7 +31,7 @@ export function listResources({ update }: DonePass, kind: RecordKind, query: Res
     found,
     query,
     ([key]) => key,
-    ([, record]) => buildStatusDocument(record),
+    ([, record]) => buildStatusDocument(publicRecord(record)),
   );
 }
 
@@ -41,7 +41,7 @@ export function findResource(
   { zone, project, name }: { readonly zone: string; readonly project: string; readonly name: string },
 ): unknown {
   const record = update.records.get(resourceKey({ kind, zone, project, name }));
-  return record === undefined ? undefined : buildStatusDocument(record);
+  return record === undefined ? undefined : buildStatusDocument(publicRecord(record));
 }
 
 /** The clusters of the configuration as they were last seen. Pure. */
