@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildContainerImage, type ContainerImage } from "./container-image.ts";
 import { runPodman, startContainer, type Container } from "./container.ts";
-import { freePorts } from "../support/real-flink.ts";
+import { freePorts } from "../support/java-process.ts";
 import { TEST_JOB_JAR } from "../support/test-job.ts";
 import { ARTIFACT, counterJob, expectStateWasKept } from "../e2e/counter.ts";
 import { createRealWorld, type RealWorld } from "../e2e/real-world.ts";

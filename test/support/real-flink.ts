@@ -1,12 +1,9 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, openSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
+import { freePorts, killed, launchJava, type RunningJava } from "./java-process.ts";
 import { fetchExtraWithMaven, fetchWithMaven } from "./maven.ts";
 
 export interface RealFlinkOptions {
@@ -29,6 +26,8 @@ export interface RealFlinkOptions {
 /** A session cluster of real processes on this machine: one JobManager, some TaskManagers, all on the loopback interface. */
 export interface RealFlink {
   readonly url: URL;
+  /** Of the second JobManager, when there is one. */
+  readonly standbyUrl: URL;
   readonly version: string;
   /** Of all TaskManagers that were started with it. */
   readonly slots: number;
@@ -41,6 +40,9 @@ export interface RealFlink {
    * at once, as soon as they are registered.
    */
   restartJobManager(until?: "free" | "registered"): Promise<void>;
+  /** A second JobManager, for a cluster with high availability: it answers for the one that leads. Ends when it answers. */
+  startStandby(): Promise<void>;
+  killStandby(): Promise<void>;
   killTaskManager(index?: number): Promise<void>;
   /** One more TaskManager; ends when its slots are registered. */
   startTaskManager(): Promise<void>;
@@ -57,7 +59,7 @@ export async function startRealFlink(options: RealFlinkOptions): Promise<RealFli
   const lib = [await fetchWithMaven(options.version, fetching)];
   if (options.extra === true) lib.push(await fetchExtraWithMaven(options.version, fetching));
   const folder = await mkdtemp(join(tmpdir(), `penstock-flink-${options.version}-`));
-  const cluster = new LocalCluster(options, lib, folder, await freePorts(2));
+  const cluster = new LocalCluster(options, lib, folder, await freePorts(3));
   try {
     await cluster.start();
   } catch (error) {
@@ -73,29 +75,9 @@ export async function startRealFlink(options: RealFlinkOptions): Promise<RealFli
   return cluster;
 }
 
-/** One process of the cluster with the file that holds what it prints. */
-interface Running {
-  readonly process: ChildProcess;
-  readonly log: string;
-  /** Says how it ended, when it has. */
-  readonly ended: Promise<string>;
-  how: string | undefined;
-}
-
-function watch(process: ChildProcess, log: string): Running {
-  const { promise, resolve } = Promise.withResolvers<string>();
-  const running: Running = { process, log, ended: promise, how: undefined };
-  const end = (how: string): void => {
-    running.how = how;
-    resolve(how);
-  };
-  process.once("exit", (status, signal) => end(status === null ? `was ended by ${signal}` : `ended with status ${status}`));
-  process.once("error", (error) => end(`could not be started, is a JDK of version 17 installed? ${error.message}`));
-  return running;
-}
-
 class LocalCluster implements RealFlink {
   readonly url: URL;
+  readonly standbyUrl: URL;
   readonly version: string;
   readonly slots: number;
   readonly checkpointsDir: string;
@@ -106,8 +88,9 @@ class LocalCluster implements RealFlink {
   readonly #stateDir: string;
   readonly #ports: readonly number[];
   readonly #slotsEach: number;
-  readonly #taskManagers: (Running | undefined)[] = [];
-  #jobManager: Running | undefined;
+  readonly #taskManagers: (RunningJava | undefined)[] = [];
+  #jobManager: RunningJava | undefined;
+  #standby: RunningJava | undefined;
   #starts = 0;
 
   constructor(options: RealFlinkOptions, lib: readonly string[], folder: string, ports: readonly number[]) {
@@ -120,6 +103,7 @@ class LocalCluster implements RealFlink {
     this.version = options.version;
     this.slots = this.#slotsEach * (options.taskManagers ?? 1);
     this.url = new URL(`http://127.0.0.1:${ports[0]}/`);
+    this.standbyUrl = new URL(`http://127.0.0.1:${ports[2]}/`);
     this.checkpointsDir = pathToFileURL(join(this.#stateDir, "checkpoints")).href;
     this.savepointsDir = pathToFileURL(join(this.#stateDir, "savepoints")).href;
   }
@@ -127,7 +111,7 @@ class LocalCluster implements RealFlink {
   async start(): Promise<void> {
     await this.#writeConfig();
     this.#options.onProgress?.(`Flink ${this.version} starts on ${this.url.href}`);
-    this.#startJobManager();
+    this.#jobManager = this.#launchJobManager();
     for (let index = 0; index < (this.#options.taskManagers ?? 1); index += 1) this.#launchTaskManager();
     await this.#untilSlots((total) => total === this.slots, `all ${this.slots} slots are registered`);
   }
@@ -139,10 +123,22 @@ class LocalCluster implements RealFlink {
 
   async restartJobManager(until: "free" | "registered" = "free"): Promise<void> {
     if (this.#jobManager !== undefined) throw new Error("the JobManager still runs: kill it first");
-    this.#startJobManager();
+    this.#jobManager = this.#launchJobManager();
     const living = this.#taskManagers.filter((running) => running !== undefined).length * this.#slotsEach;
     const isDone = (total: number, free: number): boolean => total === living && (until === "registered" || free === living);
     await this.#untilSlots(isDone, `all ${living} slots are registered${until === "free" ? " and free" : ""}`);
+  }
+
+  async startStandby(): Promise<void> {
+    if (this.#standby !== undefined) throw new Error("the second JobManager still runs: kill it first");
+    this.#standby = this.#launchJobManager(["-D", `rest.port=${this.standbyUrl.port}`]);
+    const answers = async (): Promise<boolean> => "slots-total" in (await this.#read("overview", this.standbyUrl));
+    await this.#until(answers, "the second JobManager answers");
+  }
+
+  async killStandby(): Promise<void> {
+    await killed(this.#standby);
+    this.#standby = undefined;
   }
 
   async killTaskManager(index = 0): Promise<void> {
@@ -157,7 +153,7 @@ class LocalCluster implements RealFlink {
   }
 
   async readLogs(): Promise<string> {
-    const all = [this.#jobManager, ...this.#taskManagers].filter((running) => running !== undefined);
+    const all = [this.#jobManager, this.#standby, ...this.#taskManagers].filter((running) => running !== undefined);
     const texts = await Promise.all(
       all.map(async ({ log }) => `${log}:\n${(await readFile(log, "utf8")).split("\n").slice(-15).join("\n")}`),
     );
@@ -171,12 +167,11 @@ class LocalCluster implements RealFlink {
 
   /** Ends the processes; the folders stay for whoever wants to read the logs. */
   async kill(): Promise<void> {
-    await Promise.all([this.#jobManager, ...this.#taskManagers].map(killed));
+    await Promise.all([this.#jobManager, this.#standby, ...this.#taskManagers].map(killed));
   }
 
-  #startJobManager(): void {
-    const main = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint";
-    this.#jobManager = this.#launch("jobmanager", [], main);
+  #launchJobManager(options: readonly string[] = []): RunningJava {
+    return this.#launch("jobmanager", [], "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint", options);
   }
 
   #launchTaskManager(): string {
@@ -189,12 +184,10 @@ class LocalCluster implements RealFlink {
     return id;
   }
 
-  #launch(role: string, jvmOptions: readonly string[], main: string, options: readonly string[] = []): Running {
+  #launch(role: string, jvmOptions: readonly string[], main: string, options: readonly string[] = []): RunningJava {
     this.#starts += 1;
     const log = join(this.#folder, "log", `${role}-${this.#starts}.log`);
-    const output = openSync(log, "a");
     const args = [
-      ...JVM_OPTIONS,
       ...(this.#options.extra === true ? EXTRA_JVM_OPTIONS : []),
       ...jvmOptions,
       `-Dlog4j.configurationFile=${pathToFileURL(join(this.#folder, "conf/log4j.properties")).href}`,
@@ -206,16 +199,11 @@ class LocalCluster implements RealFlink {
       join(this.#folder, "conf"),
       ...options,
     ];
-    try {
-      // Not detached: should this process be ended by its terminal, so are they.
-      return watch(spawn("java", args, { cwd: this.#folder, stdio: ["ignore", output, output] }), log);
-    } finally {
-      closeSync(output);
-    }
+    return launchJava(args, this.#folder, log);
   }
 
   async #writeConfig(): Promise<void> {
-    const folders = ["conf", "log", "tmp", "web", "upload"].map((name) => join(this.#folder, name));
+    const folders = ["conf", "log", "tmp", "web"].map((name) => join(this.#folder, name));
     for (const name of [...folders, join(this.#stateDir, "checkpoints"), join(this.#stateDir, "savepoints")]) {
       await mkdir(name, { recursive: true });
     }
@@ -242,7 +230,6 @@ class LocalCluster implements RealFlink {
       ...TASK_MANAGER_MEMORY,
       "io.tmp.dirs": join(this.#folder, "tmp"),
       "web.tmpdir": join(this.#folder, "web"),
-      "web.upload.dir": join(this.#folder, "upload"),
       "state.checkpoints.dir": this.checkpointsDir,
       "state.savepoints.dir": this.savepointsDir,
       // Without it a TaskManager that comes up before its JobManager waits 10 s.
@@ -279,9 +266,9 @@ class LocalCluster implements RealFlink {
   }
 
   /** An empty answer while Flink is not up yet or elects its leader: the caller asks again until its time is over. */
-  async #read(path: string): Promise<Readonly<Record<string, unknown>>> {
+  async #read(path: string, url = this.url): Promise<Readonly<Record<string, unknown>>> {
     try {
-      const response = await fetch(new URL(path, this.url), { signal: AbortSignal.timeout(2000) });
+      const response = await fetch(new URL(path, url), { signal: AbortSignal.timeout(2000) });
       return Object(await response.json()) as Readonly<Record<string, unknown>>;
     } catch {
       return {};
@@ -289,53 +276,11 @@ class LocalCluster implements RealFlink {
   }
 
   #throwIfEnded(): void {
-    for (const running of [this.#jobManager, ...this.#taskManagers]) {
+    for (const running of [this.#jobManager, this.#standby, ...this.#taskManagers]) {
       if (running?.how !== undefined) throw new Error(`the process of ${running.log} ${running.how}`);
     }
   }
 }
-
-async function killed(running: Running | undefined): Promise<void> {
-  if (running === undefined) return;
-  running.process.kill("SIGKILL"); // does nothing to one that has ended
-  await running.ended;
-}
-
-/** Ports that are free now; all are held until the last one is known, so that they differ. */
-/** Ports of the loopback interface that nobody listened on a moment ago. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, "127.0.0.1");
-      await once(server, "listening");
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, "close");
-    }),
-  );
-  return ports;
-}
-
-/** As small as our tiny jobs allow, quick to start, and open for Flink's reflection on Java 17. */
-const JVM_OPTIONS: readonly string[] = [
-  "-Xmx192m",
-  "-XX:MaxMetaspaceSize=256m",
-  "-XX:+UseSerialGC",
-  "-XX:TieredStopAtLevel=1",
-  "-Xss512k",
-  ...["java.base/sun.net.util", "java.rmi/sun.rmi.registry", "java.security.jgss/sun.security.krb5"].map(
-    (name) => `--add-exports=${name}=ALL-UNNAMED`,
-  ),
-  ..."lang net io nio lang.reflect text time util util.concurrent util.concurrent.atomic util.concurrent.locks"
-    .split(" ")
-    .map((name) => `--add-opens=java.base/java.${name}=ALL-UNNAMED`),
-  "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-];
 
 /** The planner of the Table API and the state backends' libraries need more; the last of two that say the same counts. */
 const EXTRA_JVM_OPTIONS: readonly string[] = ["-Xmx512m", "-XX:MaxMetaspaceSize=512m"];
