@@ -191,7 +191,8 @@ export class Cluster<Client extends FlinkReader = FlinkClient> {
     const [jobs, slots, identity] = await Promise.all([
       this.client.readJobs(signal),
       this.#readSlots(request.slots, signal),
-      this.#readIdentity(false, signal),
+      // A cluster may have been restarted, or upgraded in place, between two looks: what is to start there has to fit what is there now.
+      this.#readIdentity(request.slots, signal),
     ]);
     // A job that was there and is not listed any more: perhaps another JobManager answers.
     const sure =

@@ -375,12 +375,20 @@ describe("a cluster that was restarted", () => {
     expect((await look()).incarnation).toBe(fake.incarnation);
   });
 
-  it("shows its new incarnation within a minute when nobody could notice", async () => {
+  it("shows its new incarnation and version at once to who wants to start a job, though nobody could notice before", async () => {
     const { fake, clock, look } = await aCluster();
     await look();
+    fake.restart("1.20.5");
+    clock.nowMs += 1000;
+    expect(await look({ slots: true })).toMatchObject({ incarnation: fake.incarnation, flinkVersion: "1.20.5" });
+  });
+
+  it("shows its new incarnation within a minute when nobody could notice", async () => {
+    const { fake, clock, look } = await aCluster();
+    await look({ slots: false });
     fake.restart();
     clock.nowMs += MINUTE_MS;
-    expect((await look()).incarnation).toBe(fake.incarnation);
+    expect((await look({ slots: false })).incarnation).toBe(fake.incarnation);
   });
 });
 

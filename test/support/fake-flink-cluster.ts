@@ -44,7 +44,7 @@ interface FakeOperation {
 
 /** The JobManager's side of the fake: jobs, jars, savepoints. Knows nothing of HTTP; time passes only when somebody looks. */
 export class FakeCluster {
-  readonly settings: FakeClusterSettings;
+  settings: FakeClusterSettings;
   incarnation: string = randomUUID();
   slots: number;
   readonly jobs = new Map<string, FakeJob>();
@@ -80,9 +80,10 @@ export class FakeCluster {
 
   /**
    * A JobManager that was killed and started again: nothing of memory is left, the files are. With high availability jobs that had not
-   * ended go on under their ids.
+   * ended go on under their ids. Another version: it was upgraded in place.
    */
-  restart(): void {
+  restart(version = this.settings.version): void {
+    this.settings = { ...this.settings, version };
     const live = this.live();
     this.incarnation = randomUUID();
     this.jobs.clear();

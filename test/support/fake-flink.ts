@@ -79,8 +79,11 @@ export interface FakeFlink {
   /** No connection comes about any more, as when the host is down; `accept` ends it, same port. */
   refuse(): Promise<void>;
   accept(): Promise<void>;
-  /** kill -9 of the JobManager and a new one: no jars, new incarnation, jobs only with high availability. Checkpoints stay on the disk. */
-  restart(): void;
+  /**
+   * kill -9 of the JobManager and a new one: no jars, new incarnation, jobs only with high availability. Checkpoints stay on
+   * the disk. With another version it was upgraded in place.
+   */
+  restart(version?: string): void;
 
   setSlots(slots: number): void;
   /** Jobs stay RUNNING with waiting tasks until they are released. */
@@ -151,7 +154,9 @@ function fakeFlinkOf(
   return {
     ...directories,
     url: endpoint.url,
-    version: cluster.settings.version,
+    get version() {
+      return cluster.settings.version;
+    },
     get incarnation() {
       return cluster.incarnation;
     },
@@ -175,7 +180,7 @@ function fakeFlinkOf(
     clearFaults: () => endpoint.clearFaults(),
     refuse: () => endpoint.refuse(),
     accept: () => endpoint.accept(),
-    restart: () => cluster.restart(),
+    restart: (version) => cluster.restart(version),
     setSlots: (slots) => void (cluster.slots = slots),
     holdDeployments: () => void (cluster.deploymentsHeld = true),
     releaseDeployments: () => void (cluster.deploymentsHeld = false),
