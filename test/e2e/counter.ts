@@ -14,6 +14,8 @@ spec: {type: Jar, source: {path: /jars/counter.jar}}
 
 export interface CounterOptions {
   readonly name?: string;
+  /** The Artifact's name. */
+  readonly artifact?: string;
   readonly out: string;
   /** Further lines of the spec. */
   readonly more?: string;
@@ -25,7 +27,7 @@ export interface CounterOptions {
 export function counterJob(
   version: string,
   rpus: number,
-  { name = "counter", out, more = "", args = [], configuration = {} }: CounterOptions,
+  { name = "counter", artifact = "counter", out, more = "", args = [], configuration = {} }: CounterOptions,
 ): string {
   const mainArgs = ["--rate", 200, "--out", out, ...args];
   const options = { "execution.checkpointing.interval": "500ms", ...configuration };
@@ -35,7 +37,7 @@ zone: ${ZONE}
 metadata: {name: ${name}, project: default}
 spec:
   flinkVersion: ${version}
-  artifactRef: {jarOptions: {mainArgs: ${JSON.stringify(mainArgs)}}, name: counter}
+  artifactRef: {jarOptions: {mainArgs: ${JSON.stringify(mainArgs)}}, name: ${artifact}}
   resources: {rpus: ${rpus}}
   configuration: ${JSON.stringify(options)}
 ${more}`;

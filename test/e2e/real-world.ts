@@ -10,6 +10,7 @@ import type { StatusFile } from "../scenarios/world.ts";
 import { startGitServer, type GitServer } from "../support/git-server.ts";
 import { serveLocalMavenRepository } from "../support/maven.ts";
 import { startRealFlink, type RealFlink } from "../support/real-flink.ts";
+import { startRecordingProxy } from "../support/recording-proxy.ts";
 
 /** A whole Penstock on real parts: Flink from Maven artifacts, a Git server over HTTP, Maven's own folder as a Maven repository. */
 export interface RealWorld {
@@ -25,6 +26,8 @@ export interface RealWorld {
   statusCommits(): Promise<readonly string[]>;
   /** What Flink's REST API answers. */
   ask(path: string): Promise<unknown>;
+  /** With `recordCalls`: `METHOD /path` of every call of the first cluster by whoever goes by the configuration, in order. */
+  readonly flinkCalls: readonly string[];
   close(): Promise<void>;
 }
 
@@ -36,6 +39,8 @@ export interface RealWorldOptions {
   readonly flink?: Readonly<Record<string, string>>;
   /** A second cluster of the zone, on the same state directories; drained or newer than the first. */
   readonly second?: { readonly version: string };
+  /** The configuration names an address in front of the first cluster, where calls are noted. */
+  readonly recordCalls?: boolean;
 }
 
 export async function createRealWorld(version: string, options: RealWorldOptions = {}): Promise<RealWorld> {
@@ -43,6 +48,7 @@ export async function createRealWorld(version: string, options: RealWorldOptions
   const stateDir = await mkdtemp(join(tmpdir(), "penstock-e2e-state-"));
   const flink = await startRealFlink({ version, slots, config, stateDir });
   const other = second === undefined ? undefined : await startRealFlink({ version: second.version, slots, config, stateDir });
+  const front = options.recordCalls === true ? await startRecordingProxy(flink.url) : undefined;
   const git = await startGitServer();
   const maven = await serveLocalMavenRepository();
   const folder = await mkdtemp(join(tmpdir(), "penstock-e2e-"));
@@ -51,7 +57,9 @@ export async function createRealWorld(version: string, options: RealWorldOptions
   const configFile = join(folder, "penstock.yaml");
   await writeFile(
     configFile,
-    JSON.stringify(buildConfig(git, { only: flink, ...(other === undefined ? {} : { second: other }) }, maven.url, folder)),
+    JSON.stringify(
+      buildConfig(git, { only: front ?? flink, ...(other === undefined ? {} : { second: other }) }, maven.url, folder),
+    ),
   );
   const loaded = await loadConfig(configFile, {});
   if (loaded.kind === "invalid") throw new Error(loaded.problems.map(({ message }) => message).join("\n"));
@@ -70,8 +78,10 @@ export async function createRealWorld(version: string, options: RealWorldOptions
     status: async (path) => parse(await git.readFile("jobs", "penstock/status", path)) as StatusFile,
     statusCommits: async () => (await git.log("jobs", "penstock/status")).map(({ message }) => message),
     ask: async (path) => (await fetch(new URL(path, flink.url), { signal: AbortSignal.timeout(10_000) })).json(),
+    flinkCalls: front?.calls ?? [],
     async close() {
       for (const daemon of daemons) await daemon.stop();
+      await front?.[Symbol.asyncDispose]();
       await Promise.all([git.close(), maven.close(), flink.stop(), other?.stop()]);
       await rm(stateDir, { recursive: true, force: true });
       await rm(folder, { recursive: true, force: true });
@@ -79,7 +89,12 @@ export async function createRealWorld(version: string, options: RealWorldOptions
   };
 }
 
-function buildConfig(git: GitServer, clusters: Readonly<Record<string, RealFlink>>, maven: URL, folder: string): unknown {
+function buildConfig(
+  git: GitServer,
+  clusters: Readonly<Record<string, { readonly url: URL }>>,
+  maven: URL,
+  folder: string,
+): unknown {
   return {
     instance: "e2e",
     repository: { url: git.urlOf("jobs"), pollInterval: "250ms" },
