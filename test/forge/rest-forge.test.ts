@@ -3,7 +3,8 @@ import type { Clock } from "../../src/common/clock.ts";
 import { Secret } from "../../src/common/secrets.ts";
 import type { Forge } from "../../src/forge/forge.ts";
 import { openForge } from "../../src/forge/open-forge.ts";
-import { startFakeForge, type FakeForge, type ForgeKind } from "../support/fake-forge.ts";
+import { startFakeForge, type FakeForge } from "../support/fake-forge.ts";
+import type { ForgeKind } from "../support/forge-contract.ts";
 
 const NEVER = new AbortController().signal;
 const COMMIT = "c0".repeat(20);
@@ -30,7 +31,8 @@ async function open(kind: ForgeKind, token?: string): Promise<Opened> {
   const fake = await startFakeForge(kind);
   const clock = new TestClock();
   const { url, repository } = fake;
-  const forge = openForge({ kind, url: new URL(url), token: new Secret(token ?? fake.token), repository, tls: {} }, {}, clock);
+  const settings = { kind, url: new URL(url), token: new Secret(token ?? fake.token), repository, tls: {} };
+  const forge = openForge(settings, {}, clock);
   return {
     fake,
     forge,
@@ -78,6 +80,20 @@ describe.each<ForgeKind>(["github", "gitlab", "gitea"])("%s", (kind) => {
     fake.deleteComment(fake.comments[0]!.id);
     await forge.upsertComment(7, MARKER, "second", NEVER);
     expect(fake.comments.map(({ body }) => body)).toEqual([`${MARKER}\nsecond`]);
+  });
+
+  it("asks only for what the forge has published, as it has published it", async () => {
+    await using opened = await open(kind);
+    const { fake, forge } = opened;
+    fake.openRequest(7);
+    await forge.readOpenRequests(NEVER);
+    await forge.upsertComment(7, MARKER, "first", NEVER);
+    await forge.upsertComment(7, MARKER, "second", NEVER);
+    for (const state of ["pending", "success", "failure"] as const)
+      await forge.setStatus(COMMIT, { state, context: CONTEXT, description: state }, NEVER);
+    const { used, violations, description } = fake.contract;
+    expect(violations).toEqual([]);
+    expect([...used].sort()).toEqual(description.endpoints.map(({ method, path }) => `${method} ${path}`).sort());
   });
 
   it("sets statuses of commits, twice the same too, and no longer than a forge takes", async () => {

@@ -1,28 +1,16 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-
-export type ForgeKind = "github" | "gitlab" | "gitea";
-
-export interface FakeComment {
-  readonly id: number;
-  readonly request: number;
-  readonly author: string;
-  body: string;
-}
-
-export interface FakeStatus {
-  readonly commit: string;
-  readonly state: string;
-  readonly context: string;
-  readonly description: string;
-}
+import { APIS, LOGIN, TOKEN, type FakeComment, type FakeStatus } from "./fake-forge-apis.ts";
+import { ForgeContract, type ForgeKind } from "./forge-contract.ts";
 
 /**
  * A forge's REST API as its published description has it, as far as a daemon may use it: paths, methods, names of fields, pages, headers. Comments
- * and statuses are kept; other calls are answered with 404.
+ * and statuses are kept; other calls are answered with 404. Every request and every answer is held against test/forge/fixtures: what is not as
+ * published there fails whoever disposes of it.
  */
 export interface FakeForge extends AsyncDisposable {
   readonly url: string;
+  readonly contract: ForgeContract;
   readonly repository: string;
   readonly token: string;
   readonly comments: readonly FakeComment[];
@@ -34,72 +22,20 @@ export interface FakeForge extends AsyncDisposable {
   closeRequest(number: number): void;
   addComment(request: number, author: string, body: string): void;
   deleteComment(id: number): void;
+  /** Nobody may comment on it. */
+  lockRequest(number: number): void;
+  /** It is in no branch of the repository, as the head of a request from a fork. */
+  forkCommit(commit: string): void;
   /** The next calls get this answer instead. */
   refuse(times: number, status: number, headers?: Readonly<Record<string, string>>, body?: string): void;
 }
 
-interface Api {
-  readonly root: string;
-  readonly states: ReadonlySet<string>;
-  authorized(headers: IncomingMessage["headers"]): boolean;
-  userOf(login: string): unknown;
-  requests: RegExp;
-  requestOf(number: number): unknown;
-  comments: RegExp;
-  comment: { readonly pattern: RegExp; readonly method: string };
-  commentOf(comment: FakeComment): unknown;
-  statuses: RegExp;
-  contextField: string;
-  readonly pageParameter: string | undefined;
+export interface FakeForgeOptions {
+  /** What a page holds at most; as published when not given. The owner of a Gitea can set it. */
+  readonly maxPageSize?: number;
+  /** Comments of a Gitea come in pages, as of versions to come. */
+  readonly pagedComments?: boolean;
 }
-
-const TOKEN = "token-of-penstock";
-const LOGIN = "penstock-bot";
-
-const APIS: Readonly<Record<ForgeKind, Api>> = {
-  github: {
-    root: "",
-    states: new Set(["error", "failure", "pending", "success"]),
-    authorized: ({ authorization }) => authorization === `Bearer ${TOKEN}`,
-    userOf: (login) => ({ login, id: 1 }),
-    requests: /^\/repos\/streams\/jobs\/pulls$/,
-    requestOf: (number) => ({ number, state: "open", head: { sha: "a".repeat(40) } }),
-    comments: /^\/repos\/streams\/jobs\/issues\/(\d+)\/comments$/,
-    comment: { pattern: /^\/repos\/streams\/jobs\/issues\/comments\/(\d+)$/, method: "PATCH" },
-    commentOf: ({ id, body, author }) => ({ id, body, user: { login: author } }),
-    statuses: /^\/repos\/streams\/jobs\/statuses\/([0-9a-f]{40})$/,
-    contextField: "context",
-    pageParameter: "per_page",
-  },
-  gitea: {
-    root: "/api/v1",
-    states: new Set(["pending", "success", "error", "failure", "warning"]),
-    authorized: ({ authorization }) => authorization === `token ${TOKEN}`,
-    userOf: (login) => ({ login, id: 1 }),
-    requests: /^\/repos\/streams\/jobs\/pulls$/,
-    requestOf: (number) => ({ number, state: "open" }),
-    comments: /^\/repos\/streams\/jobs\/issues\/(\d+)\/comments$/,
-    comment: { pattern: /^\/repos\/streams\/jobs\/issues\/comments\/(\d+)$/, method: "PATCH" },
-    commentOf: ({ id, body, author }) => ({ id, body, user: { login: author } }),
-    statuses: /^\/repos\/streams\/jobs\/statuses\/([0-9a-f]{40})$/,
-    contextField: "context",
-    pageParameter: undefined,
-  },
-  gitlab: {
-    root: "/api/v4",
-    states: new Set(["pending", "running", "success", "failed", "canceled"]),
-    authorized: (headers) => headers["private-token"] === TOKEN,
-    userOf: (username) => ({ username, id: 1 }),
-    requests: /^\/projects\/streams%2Fjobs\/merge_requests$/,
-    requestOf: (iid) => ({ id: 1000 + iid, iid, state: "opened" }),
-    comments: /^\/projects\/streams%2Fjobs\/merge_requests\/(\d+)\/notes$/,
-    comment: { pattern: /^\/projects\/streams%2Fjobs\/merge_requests\/\d+\/notes\/(\d+)$/, method: "PUT" },
-    commentOf: ({ id, body, author }) => ({ id, body, author: { username: author }, system: false }),
-    statuses: /^\/projects\/streams%2Fjobs\/statuses\/([0-9a-f]{40})$/,
-    contextField: "name",
-    pageParameter: "per_page",
-  },
-};
 
 interface Answer {
   readonly status: number;
@@ -107,8 +43,14 @@ interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-export async function startFakeForge(kind: ForgeKind): Promise<FakeForge> {
+export async function startFakeForge(kind: ForgeKind, options: FakeForgeOptions = {}): Promise<FakeForge> {
   const api = APIS[kind];
+  const contract = new ForgeContract(kind);
+  const { root, limits } = contract.description;
+  const maxPageSize = options.maxPageSize ?? contract.description.maxPageSize;
+  const areCommentsPaged = kind !== "gitea" || options.pagedComments === true;
+  const forkCommits = new Set<string>();
+  const locked = new Set<number>();
   const open = new Set<number>();
   const comments: FakeComment[] = [];
   const statuses: FakeStatus[] = [];
@@ -121,25 +63,21 @@ export async function startFakeForge(kind: ForgeKind): Promise<FakeForge> {
     return comment;
   };
   const answer = (method: string, url: URL, headers: IncomingMessage["headers"], text: string): Answer => {
-    const path = url.pathname.slice(api.root.length);
+    const path = url.pathname.slice(root.length);
     const json = (text === "" ? {} : JSON.parse(text)) as Readonly<Record<string, string>>;
-    if (!url.pathname.startsWith(api.root) || !api.authorized(headers))
-      return { status: 401, body: { message: "Bad credentials" } };
+    const paged = (all: readonly unknown[]): Answer => pageOf(all, url, api.sizeParameter, maxPageSize);
+    if (!url.pathname.startsWith(root) || !api.authorized(headers)) return { status: 401, body: { message: "Bad credentials" } };
     if (method === "GET" && path === "/user") return { status: 200, body: api.userOf(LOGIN) };
     if (method === "GET" && api.requests.test(path))
-      return {
-        status: 200,
-        body: pageOf(
-          [...open].sort((a, b) => b - a).map((number) => api.requestOf(number)),
-          url,
-          kind === "gitea" ? "limit" : "per_page",
-        ),
-      };
+      return paged([...open].sort((a, b) => b - a).map((number) => api.requestOf(number)));
     const request = api.comments.exec(path)?.[1];
     if (request !== undefined && method === "GET") {
       const found = comments.filter((comment) => comment.request === Number(request)).map((comment) => api.commentOf(comment));
-      return { status: 200, body: api.pageParameter === undefined ? found : pageOf(found, url, api.pageParameter) };
+      return areCommentsPaged ? paged(found) : { status: 200, body: found };
     }
+    if ((json["body"]?.length ?? 0) > (limits.body ?? Number.POSITIVE_INFINITY)) return invalid(kind, "body is too long");
+    if (request !== undefined && locked.has(Number(request)))
+      return { status: 403, body: { message: "Unable to create comment because issue is locked." } };
     if (request !== undefined && method === "POST")
       return { status: 201, body: api.commentOf(addComment(Number(request), LOGIN, json["body"]!)) };
     const id = api.comment.pattern.exec(path)?.[1];
@@ -152,26 +90,41 @@ export async function startFakeForge(kind: ForgeKind): Promise<FakeForge> {
     }
     const commit = api.statuses.exec(path)?.[1];
     if (commit === undefined || method !== "POST") return { status: 404, body: { message: "Not Found" } };
+    return setStatus(commit, json);
+  };
+  const setStatus = (commit: string, json: Readonly<Record<string, string>>): Answer => {
     const { state = "", description = "" } = json;
     const context = json[api.contextField] ?? "";
-    if (!api.states.has(state) || context === "" || description.length > 140)
-      return { status: 422, body: { message: "Validation Failed" } };
+    if (!api.states.has(state)) return invalid(kind, "state is not included in the list");
+    if (description.length > (limits.description ?? Number.POSITIVE_INFINITY)) return invalid(kind, "description is too long");
+    if (context.length > (limits.name ?? Number.POSITIVE_INFINITY)) return invalid(kind, "name is too long");
+    if (kind === "gitlab" && forkCommits.has(commit))
+      return { status: 404, body: { message: "404 References for commit Not Found" } };
     const last = statuses.findLast((one) => one.commit === commit && one.context === context);
-    if (kind === "gitlab" && last?.state === state)
-      return { status: 400, body: { message: `Cannot transition status via :enqueue from :${state}` } };
-    statuses.push({ commit, state, context, description });
-    return { status: 201, body: {} };
+    // GitLab looks for one that goes on; beside one that has ended there is a new one.
+    if (kind === "gitlab" && (last?.state === "pending" || last?.state === "running") && state === "pending")
+      return { status: 400, body: { message: `Cannot transition status via :enqueue from :${last.state}` } };
+    const status = { commit, state, context, description };
+    statuses.push(status);
+    return { status: 201, body: api.statusOf(statuses.length, status) };
   };
-  const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const text = await readBody(request);
-    const url = new URL(request.url ?? "/", "http://x");
-    calls.push(`${request.method ?? ""} ${url.pathname}`);
-    send(response, refusals.shift() ?? answer(request.method ?? "", url, request.headers, text));
+  const serve = async (message: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const text = await readBody(message);
+    const { method = "", url: target = "/", headers } = message;
+    const url = new URL(target, "http://x");
+    calls.push(`${method} ${url.pathname}`);
+    const request = { method, target, headers, body: text };
+    contract.checkRequest(request);
+    const refusal = refusals.shift();
+    const answered = refusal ?? answer(method, url, headers, text);
+    if (refusal === undefined) contract.checkAnswer(request, answered.status, answered.body);
+    send(response, answered);
   };
-  const server = createServer((request, response) => void serve(request, response));
+  const server = createServer((message, response) => void serve(message, response));
   await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    contract,
     repository: "streams/jobs",
     token: TOKEN,
     comments,
@@ -185,6 +138,8 @@ export async function startFakeForge(kind: ForgeKind): Promise<FakeForge> {
         comments.findIndex((one) => one.id === id),
         1,
       ),
+    lockRequest: (number) => void locked.add(number),
+    forkCommit: (commit) => void forkCommits.add(commit),
     refuse(times, status, headers = {}, body = "") {
       for (let count = 0; count < times; count += 1) refusals.push({ status, headers, body });
     },
@@ -192,14 +147,32 @@ export async function startFakeForge(kind: ForgeKind): Promise<FakeForge> {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
       await closed;
+      if (contract.violations.length > 0) throw new Error(`not as ${kind} has published it:\n${contract.violations.join("\n")}`);
     },
   };
 }
 
-function pageOf(all: readonly unknown[], url: URL, sizeParameter: string): readonly unknown[] {
-  const size = Number(url.searchParams.get(sizeParameter) ?? "20");
+/** Where there are more, a link tells; all forges do so, GitHub only where there is more than one page. */
+function pageOf(all: readonly unknown[], url: URL, sizeParameter: string, maxSize: number): Answer {
+  const size = Math.min(Number(url.searchParams.get(sizeParameter) ?? "20"), maxSize);
   const page = Number(url.searchParams.get("page") ?? "1");
-  return all.slice((page - 1) * size, page * size);
+  const linkTo = (to: number, rel: string): string => {
+    const link = new URL(url);
+    link.searchParams.set("page", String(to));
+    return `<${link.href}>; rel="${rel}"`;
+  };
+  const links = [
+    ...(page * size < all.length ? [linkTo(page + 1, "next"), linkTo(Math.ceil(all.length / size), "last")] : []),
+    ...(page > 1 ? [linkTo(1, "first"), linkTo(page - 1, "prev")] : []),
+  ];
+  const headers = links.length === 0 ? undefined : { link: links.join(", ") };
+  return { status: 200, body: all.slice((page - 1) * size, page * size), ...(headers === undefined ? {} : { headers }) };
+}
+
+function invalid(kind: ForgeKind, because: string): Answer {
+  return kind === "gitlab"
+    ? { status: 400, body: { message: because } }
+    : { status: kind === "gitea" ? 400 : 422, body: { message: because, documentation_url: "https://docs.github.com/rest" } };
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
