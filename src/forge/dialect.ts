@@ -36,19 +36,23 @@ export interface Dialect {
   numberOf(request: unknown): number | undefined;
   /** The oldest first. */
   comments(request: number, page: number): string;
-  /** How many pages of them there may be; 1 where all come at once. */
-  readonly commentPages: number;
+  /** A full list is all of it, unless the answer links to more. */
+  readonly commentsComeAtOnce: boolean;
   commentOf(value: unknown): ForgeComment | undefined;
   createComment(request: number, body: string): ForgeChange;
   updateComment(request: number, id: number, body: string): ForgeChange;
   setStatus(commit: string, status: CommitStatus): ForgeChange;
-  /** A refusal that says that it is so already. */
-  isRepeated(status: number, text: string): boolean;
+  /** A refusal of a status that asking again would not change: it is so already, or there is none for this commit. */
+  canBeLeft(status: number, text: string): boolean;
+  /** A refusal with 403 that is about how often it is asked, though no header says so. */
+  isTooOften(text: string): boolean;
+  /** So far apart the forge wants calls that write. */
+  readonly writesApartMs: number;
 }
 
 /** A request with more comments than that gets a new one instead of an update. */
 export const MAX_PAGES = 20;
-/** How many a page holds: a page with fewer is the last. */
+/** How many a page holds, unless the forge gives fewer. */
 export const PAGE_SIZE = 50;
 
 /** A member of a JSON object; undefined for whatever is none. */

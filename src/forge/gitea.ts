@@ -1,7 +1,7 @@
 import { githubDialect } from "./github.ts";
 import { PAGE_SIZE, type Dialect } from "./dialect.ts";
 
-/** Gitea's REST API, and Forgejo's, which follow GitHub's shapes. Comments come all at once, whatever page is asked for. */
+/** Gitea's REST API, and Forgejo's, which follow GitHub's shapes. Comments come all at once but in versions that link to more. */
 export function giteaDialect(repository: string): Dialect {
   const github = githubDialect(repository);
   const repo = `/repos/${repository.split("/").map(encodeURIComponent).join("/")}`;
@@ -11,7 +11,9 @@ export function giteaDialect(repository: string): Dialect {
     root: "/api/v1",
     headersFor: (token) => ({ authorization: `token ${token}`, accept: "application/json" }),
     openRequests: (page) => `${repo}/pulls?state=open&limit=${PAGE_SIZE}&page=${page}`,
-    commentPages: 1,
-    comments: (request) => `${repo}/issues/${request}/comments`,
+    commentsComeAtOnce: true,
+    comments: (request, page) => `${repo}/issues/${request}/comments${page === 1 ? "" : `?page=${page}`}`,
+    isTooOften: () => false,
+    writesApartMs: 0,
   };
 }

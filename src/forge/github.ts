@@ -1,4 +1,4 @@
-import { idOf, MAX_PAGES, memberOf, PAGE_SIZE, readComment, textOf, type Dialect } from "./dialect.ts";
+import { idOf, memberOf, PAGE_SIZE, readComment, textOf, type Dialect } from "./dialect.ts";
 
 /** GitHub's REST API, also of an own server, whose address ends with `/api/v3`. `repository` is `owner/name`. */
 export function githubDialect(repository: string): Dialect {
@@ -16,7 +16,7 @@ export function githubDialect(repository: string): Dialect {
     openRequests: (page) => `${repo}/pulls?state=open&sort=created&direction=desc&per_page=${PAGE_SIZE}&page=${page}`,
     numberOf: (request) => idOf(memberOf(request, "number")),
     comments: (request, page) => `${repo}/issues/${request}/comments?per_page=${PAGE_SIZE}&page=${page}`,
-    commentPages: MAX_PAGES,
+    commentsComeAtOnce: false,
     commentOf: (value) => readComment(value, ["user", "login"]),
     createComment: (request, body) => ({
       write: "create-comment",
@@ -36,6 +36,8 @@ export function githubDialect(repository: string): Dialect {
       path: `${repo}/statuses/${commit}`,
       json: { state, context, description },
     }),
-    isRepeated: () => false,
+    canBeLeft: () => false,
+    isTooOften: (text) => /secondary rate limit/i.test(text),
+    writesApartMs: 1000,
   };
 }

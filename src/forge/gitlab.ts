@@ -1,4 +1,4 @@
-import { idOf, MAX_PAGES, memberOf, PAGE_SIZE, readComment, textOf, type Dialect } from "./dialect.ts";
+import { idOf, memberOf, PAGE_SIZE, readComment, textOf, type Dialect } from "./dialect.ts";
 
 const STATES = { pending: "pending", success: "success", failure: "failed" } as const;
 
@@ -15,7 +15,7 @@ export function gitlabDialect(repository: string): Dialect {
     numberOf: (request) => idOf(memberOf(request, "iid")),
     comments: (request, page) =>
       `${project}/merge_requests/${request}/notes?sort=asc&order_by=created_at&per_page=${PAGE_SIZE}&page=${page}`,
-    commentPages: MAX_PAGES,
+    commentsComeAtOnce: false,
     commentOf: (value) => readComment(value, ["author", "username"]),
     createComment: (request, body) => ({
       write: "create-comment",
@@ -35,7 +35,10 @@ export function gitlabDialect(repository: string): Dialect {
       path: `${project}/statuses/${commit}`,
       json: { state: STATES[state], name: context, description },
     }),
-    // GitLab refuses to set a status to what it is.
-    isRepeated: (status, text) => status === 400 && text.includes("Cannot transition status"),
+    // GitLab refuses to set a status to what it is, and any status of a commit that is in no branch of the project: the head of a request from a fork.
+    canBeLeft: (status, text) =>
+      (status === 400 && text.includes("Cannot transition status")) || (status === 404 && text.includes("References for commit")),
+    isTooOften: () => false,
+    writesApartMs: 0,
   };
 }

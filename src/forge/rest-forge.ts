@@ -2,11 +2,11 @@ import type { Clock } from "../common/clock.ts";
 import { oneLine, truncate } from "../common/text.ts";
 import { idOf, MAX_PAGES, memberOf, PAGE_SIZE, textOf, type Dialect, type ForgeCall } from "./dialect.ts";
 import { ForgeError } from "./forge-error.ts";
-import { ForgeHttp, type ForgeHttpSettings } from "./forge-http.ts";
+import { ForgeHttp, type ForgeAnswer, type ForgeHttpSettings, type Sleep } from "./forge-http.ts";
 import type { CommitStatus, Forge } from "./forge.ts";
 
 /** So many open requests are known at most; a daemon plans no more. */
-const MAX_REQUEST_PAGES = 4;
+const MAX_REQUESTS = 200;
 const MAX_DESCRIPTION = 140;
 
 /** A forge over its REST API, in the dialect of its kind. Whoever creates it closes it. */
@@ -18,9 +18,9 @@ export class RestForge implements Forge {
   /** Undefined: not asked yet; "": the token's owner does not tell. */
   #login: string | undefined;
 
-  constructor(settings: ForgeHttpSettings, dialect: Dialect, clock: Clock) {
+  constructor(settings: ForgeHttpSettings, dialect: Dialect, clock: Clock, sleep?: Sleep) {
     this.#dialect = dialect;
-    this.#http = new ForgeHttp(settings, dialect, clock);
+    this.#http = new ForgeHttp(settings, dialect, clock, sleep);
   }
 
   async close(): Promise<void> {
@@ -42,7 +42,7 @@ export class RestForge implements Forge {
       if (answer.status !== 404 && answer.status !== 403) throw refused(this.#dialect.updateComment(request, known, ""), answer);
     }
     const made = await this.#do(this.#dialect.createComment(request, text), signal);
-    const id = idOf(memberOf(made, "id"));
+    const id = idOf(memberOf(made.value, "id"));
     if (id !== undefined) this.#comments.set(request, id);
   }
 
@@ -50,18 +50,18 @@ export class RestForge implements Forge {
     const description = truncate(oneLine(status.description, 1000), MAX_DESCRIPTION);
     const call = this.#dialect.setStatus(commit, { ...status, description });
     const answer = await this.#http.call(call, signal);
-    if (answer.status >= 300 && !this.#dialect.isRepeated(answer.status, answer.text)) throw refused(call, answer);
+    if (answer.status >= 300 && !this.#dialect.canBeLeft(answer.status, answer.text)) throw refused(call, answer);
   }
 
   async readOpenRequests(signal: AbortSignal): Promise<ReadonlySet<number>> {
     const open = new Set<number>();
-    for (let page = 1; page <= MAX_REQUEST_PAGES; page += 1) {
-      const found = await this.#list(this.#dialect.openRequests(page), signal);
+    for (let page = 1; open.size < MAX_REQUESTS && page <= MAX_PAGES; page += 1) {
+      const { found, hasMore } = await this.#list(this.#dialect.openRequests(page), signal);
       for (const request of found) {
         const number = this.#dialect.numberOf(request);
         if (number !== undefined) open.add(number);
       }
-      if (found.length < PAGE_SIZE) break;
+      if (!(hasMore ?? found.length >= PAGE_SIZE)) break;
     }
     return open;
   }
@@ -69,15 +69,15 @@ export class RestForge implements Forge {
   /** Only one that we wrote: a marker can be copied. "same" when it says the same already. */
   async #findComment(request: number, marker: string, text: string, signal: AbortSignal): Promise<number | "same" | undefined> {
     const login = await this.#ownLogin(signal);
-    for (let page = 1; page <= Math.min(this.#dialect.commentPages, MAX_PAGES); page += 1) {
-      const found = await this.#list(this.#dialect.comments(request, page), signal);
+    for (let page = 1; page <= MAX_PAGES; page += 1) {
+      const { found, hasMore } = await this.#list(this.#dialect.comments(request, page), signal);
       const comments = found.map((value) => this.#dialect.commentOf(value));
       const ours = comments.find((one) => one?.body.startsWith(marker) === true && (login === "" || one.author === login));
       if (ours !== undefined) {
         this.#comments.set(request, ours.id);
         return ours.body === text ? "same" : ours.id;
       }
-      if (found.length < PAGE_SIZE) break;
+      if (!(hasMore ?? (!this.#dialect.commentsComeAtOnce && found.length >= PAGE_SIZE))) break;
     }
     return undefined;
   }
@@ -91,16 +91,19 @@ export class RestForge implements Forge {
     return this.#login;
   }
 
-  async #list(path: string, signal: AbortSignal): Promise<readonly unknown[]> {
-    const found = await this.#do({ method: "GET", path }, signal);
-    if (!Array.isArray(found)) throw new ForgeError(`GET ${path}`, "it is no list");
-    return found as readonly unknown[];
+  /** `hasMore` is undefined when the answer does not link to other pages. */
+  async #list(path: string, signal: AbortSignal): Promise<{ readonly found: readonly unknown[]; readonly hasMore?: boolean }> {
+    const { value, link } = await this.#do({ method: "GET", path }, signal);
+    if (!Array.isArray(value)) throw new ForgeError(`GET ${path}`, "it is no list");
+    const found = value as readonly unknown[];
+    // A forge may give smaller pages than were asked for. The link itself is not followed: the token is for this address alone.
+    return link === undefined ? { found } : { found, hasMore: /;\s*rel="?next"?/i.test(link) };
   }
 
-  async #do(call: ForgeCall, signal: AbortSignal): Promise<unknown> {
+  async #do(call: ForgeCall, signal: AbortSignal): Promise<ForgeAnswer> {
     const answer = await this.#http.call(call, signal);
     if (answer.status >= 300) throw refused(call, answer);
-    return answer.value;
+    return answer;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from "../../src/common/clock.ts";
 import { Secret } from "../../src/common/secrets.ts";
 import type { Forge } from "../../src/forge/forge.ts";
 import { openForge } from "../../src/forge/open-forge.ts";
-import { startFakeForge, type FakeForge } from "../support/fake-forge.ts";
+import { startFakeForge, type FakeForge, type FakeForgeOptions } from "../support/fake-forge.ts";
 import type { ForgeKind } from "../support/forge-contract.ts";
 
 const NEVER = new AbortController().signal;
@@ -25,18 +25,23 @@ interface Opened extends AsyncDisposable {
   readonly fake: FakeForge;
   readonly forge: Forge;
   readonly clock: TestClock;
+  /** How long it waited between calls that write. */
+  readonly slept: readonly number[];
 }
 
-async function open(kind: ForgeKind, token?: string): Promise<Opened> {
-  const fake = await startFakeForge(kind);
+async function open(kind: ForgeKind, token?: string, options: FakeForgeOptions = {}): Promise<Opened> {
+  const fake = await startFakeForge(kind, options);
   const clock = new TestClock();
+  const slept: number[] = [];
+  const sleep = async (ms: number): Promise<void> => Promise.resolve(void slept.push(ms));
   const { url, repository } = fake;
   const settings = { kind, url: new URL(url), token: new Secret(token ?? fake.token), repository, tls: {} };
-  const forge = openForge(settings, {}, clock);
+  const forge = openForge(settings, {}, clock, sleep);
   return {
     fake,
     forge,
     clock,
+    slept,
     async [Symbol.asyncDispose]() {
       await forge.close();
       await fake[Symbol.asyncDispose]();
@@ -116,6 +121,17 @@ describe.each<ForgeKind>(["github", "gitlab", "gitea"])("%s", (kind) => {
     expect(found.has(3)).toBe(false);
   });
 
+  it.each([20, 100])("reads on where pages hold %i at most, whatever is asked for", async (maxPageSize) => {
+    await using opened = await open(kind, undefined, { maxPageSize, pagedComments: true });
+    const { fake, forge } = opened;
+    for (let number = 1; number <= 70; number += 1) fake.openRequest(number);
+    for (let count = 0; count < 60; count += 1) fake.addComment(7, "somebody", `comment ${count}`);
+    fake.addComment(7, "penstock-bot", `${MARKER}\nof a daemon before`);
+    expect((await forge.readOpenRequests(NEVER)).size).toBe(70);
+    await forge.upsertComment(7, MARKER, "first", NEVER);
+    expect(fake.comments.filter(({ author }) => author === "penstock-bot").map(({ body }) => body)).toEqual([`${MARKER}\nfirst`]);
+  });
+
   it("makes no call before the time that the forge names", async () => {
     await using opened = await open(kind);
     const { fake, forge, clock } = opened;
@@ -147,6 +163,52 @@ describe.each<ForgeKind>(["github", "gitlab", "gitea"])("%s", (kind) => {
     expect(String(error)).toMatch(/status 401: Bad credentials; check forge\.tokenFile/);
     expect(JSON.stringify(error) + String(error)).not.toContain("3141");
   });
+});
+
+describe("github", () => {
+  it("writes at most once a second", async () => {
+    await using opened = await open("github");
+    const { forge, slept } = opened;
+    await forge.upsertComment(7, MARKER, "first", NEVER);
+    await forge.setStatus(COMMIT, { state: "success", context: CONTEXT, description: "" }, NEVER);
+    expect(slept).toEqual([1000, 1000]);
+  });
+
+  it("takes a refusal for a secondary limit as one that passes, and waits longer each time", async () => {
+    await using opened = await open("github");
+    const { fake, forge, clock } = opened;
+    const body = JSON.stringify({
+      message: "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+    });
+    const headers = { "x-ratelimit-remaining": "4987", "x-ratelimit-reset": String(clock.ms / 1000 + 3000) };
+    for (const pauseMs of [60_000, 120_000, 240_000]) {
+      fake.refuse(1, 403, headers, body);
+      const retryAtMs = clock.ms + pauseMs;
+      await expect(forge.readOpenRequests(NEVER)).rejects.toMatchObject({ retry: "next-pass", data: { retryAtMs } });
+      clock.ms = retryAtMs;
+    }
+    expect((await forge.readOpenRequests(NEVER)).size).toBe(0);
+    fake.refuse(1, 403, headers, body);
+    await expect(forge.readOpenRequests(NEVER)).rejects.toMatchObject({ data: { retryAtMs: clock.ms + 60_000 } });
+  });
+
+  it("takes a refusal for want of rights as one that a person has to mend", async () => {
+    await using opened = await open("github");
+    opened.fake.refuse(
+      1,
+      403,
+      { "x-ratelimit-remaining": "4987" },
+      '{"message": "Resource not accessible by personal access token"}',
+    );
+    await expect(opened.forge.readOpenRequests(NEVER)).rejects.toMatchObject({ retry: "after-input-changes" });
+  });
+});
+
+it("leaves a commit without status of which gitlab takes none, as it is in no branch of the project", async () => {
+  await using opened = await open("gitlab");
+  opened.fake.forkCommit(COMMIT);
+  await opened.forge.setStatus(COMMIT, { state: "success", context: CONTEXT, description: "" }, NEVER);
+  expect(opened.fake.statuses).toEqual([]);
 });
 
 it("takes a forge that is down, slow to end or not itself for what it is", async () => {
