@@ -45,6 +45,8 @@ interface Known {
 
 /** One request may not keep the others waiting. */
 const PLAN_TIMEOUT_MS = 60_000;
+/** A forge may want its calls a second apart: of so many requests it is told in a round, of the rest in the next ones. */
+const MAX_TOLD = 10;
 
 /**
  * The plans of open requests, beside the passes and never in their way: one listing of refs a poll, a plan for each request whose head, base or
@@ -188,10 +190,13 @@ export class Previews {
   }
 
   async #report(signal: AbortSignal): Promise<void> {
-    for (const id of this.#untold) {
+    for (const id of [...this.#untold].slice(0, MAX_TOLD)) {
       const known = this.#known.get(id);
-      if (known?.plan === undefined || (await this.#deps.reporter?.report(known.request, known.plan, signal)) !== false)
-        this.#untold.delete(id);
+      this.#untold.delete(id);
+      if (known?.plan === undefined || (await this.#deps.reporter?.report(known.request, known.plan, signal)) !== false) continue;
+      // Behind all others: the forge may refuse this one for ever, and is left alone for a while after each refusal.
+      this.#untold.add(id);
+      return;
     }
   }
 }

@@ -70,6 +70,26 @@ describe.concurrent.each<ForgeKind>(["github", "gitlab", "gitea"])("a daemon wit
   });
 });
 
+it("tells a request its plan while another one cannot be commented on", async () => {
+  await using forged = await aWorldWithForge("github");
+  const { world, forge } = forged;
+  const commit = await world.push(await aRunningJob("orders"));
+  const files = { "orders.yaml": anArtifact("orders") + aJob("orders", { rpus: 4 }) };
+  const head = await world.git.commitFiles("jobs", "work", files, "change", { parent: commit });
+  for (const number of [7, 8]) {
+    forge.openRequest(number);
+    await world.git.git("jobs", ["update-ref", `refs/pull/${number}/head`, head]);
+  }
+  forge.lockRequest(8);
+  const daemon = world.startDaemon();
+  await daemon.untilJob("orders", isRunning);
+  for (let tries = 0; tries < 20 && forge.comments.length === 0; tries += 1) {
+    world.clock.pass(60_000);
+    await daemon.passes(10);
+  }
+  expect(forge.comments.map(({ request }) => request)).toEqual([7]);
+});
+
 it("goes on as ever while the forge is down, and tells it later", async () => {
   await using forged = await aWorldWithForge("github");
   const { world, forge } = forged;
