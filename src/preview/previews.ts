@@ -174,7 +174,9 @@ export class Previews {
     const unseen = [...read.files.keys()]
       .map(idOfPreview)
       .filter((id) => id !== undefined && !listed.has(id) && !this.#gone.has(id));
-    const isGone = (id: string): boolean => this.#gone.has(id) || (listed.has(id) && this.#known.get(id)?.plan === undefined);
+    // Of one that is listed and was not planned yet, by this daemon, nothing is known.
+    const isContained = (id: string): boolean => listed.has(id) && this.#known.has(id) && this.#known.get(id)?.plan === undefined;
+    const isGone = (id: string): boolean => this.#gone.has(id) || isContained(id);
     const found = previewChanges(read.files, plans, isGone);
     if (found.changes.size > 0) {
       const message = previewMessage(found);

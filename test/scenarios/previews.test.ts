@@ -158,6 +158,19 @@ describe.concurrent("previews of requests", () => {
     expect(await world.git.head("jobs", BRANCH)).toBeUndefined();
   });
 
+  it("stay as they are while a daemon that starts again cannot have their requests", async () => {
+    const { world, daemon } = await aWorld();
+    await using _ = world;
+    const head = await pushRequest(world, "refs/pull/7/head", rescaled(4));
+    await untilPlan(world, daemon, "7", (plan) => plan !== undefined);
+    await daemon.stop();
+    world.git.fault({ kind: "status", status: 503 }, { body: `want ${head}`, times: 1000 });
+    const next = world.startDaemon();
+    await pushRequest(world, "refs/pull/9/head", rescaled(5));
+    await untilPlan(world, next, "9", (plan) => plan !== undefined);
+    expect(await readPlan(world, "7")).toBeDefined();
+  });
+
   it("are none where the configuration wants none", async () => {
     const { world, daemon } = await aWorld({ plans: false });
     await using _ = world;
