@@ -45,6 +45,8 @@ interface Known {
 
 /** One request may not keep the others waiting. */
 const PLAN_TIMEOUT_MS = 60_000;
+/** A round goes on for so long: 200 requests that are all new take a Git server half a minute. */
+const ROUND_MS = 10_000;
 /** A forge may want its calls a second apart: of so many requests it is told in a round, of the rest in the next ones. */
 const MAX_TOLD = 10;
 
@@ -106,9 +108,12 @@ export class Previews {
     const live = this.#live;
     if (live === undefined) return;
     let news = 0;
-    for (const request of this.#requests) {
+    const began = this.#deps.clock.now();
+    for (const [request, key] of this.#due(live)) {
+      // The others are planned in the next rounds: what is known by now is written, and heads that moved meanwhile are seen.
+      if (this.#deps.clock.now() - began >= ROUND_MS) break;
       signal.throwIfAborted();
-      if (await this.#plan(request, live, signal)) news += 1;
+      if (await this.#plan(request, key, live, signal)) news += 1;
     }
     for (const id of this.#known.keys()) if (!this.#requests.some((request) => request.id === id)) this.#known.delete(id);
     if (news > 0 || this.#unwritten) await this.#write(live, signal);
@@ -130,14 +135,24 @@ export class Previews {
     this.#requests = listed;
   }
 
+  /** What is to be planned, each with its key: first what is new or moved, then what was planned the longest time ago. */
+  #due(live: DonePass): readonly (readonly [Request, string])[] {
+    const base = `${live.snapshot.head.oid} ${liveDigest(live)}`;
+    const order = new Map([...this.#known.keys()].map((id, index) => [id, index]));
+    const rank = ({ id, head }: Request): number => (this.#known.get(id)?.request.head === head ? order.get(id)! : -1);
+    return this.#requests
+      .map((request) => [request, `${request.head} ${base}`] as const)
+      .filter(([{ id }, key]) => this.#known.get(id)?.key !== key)
+      .sort(([a], [b]) => rank(a) - rank(b));
+  }
+
   /** True when its plan is another one than before. What cannot be had now keeps the plan that it has. */
-  async #plan(request: Request, live: DonePass, signal: AbortSignal): Promise<boolean> {
-    const key = `${request.head} ${live.snapshot.head.oid} ${liveDigest(live)}`;
+  async #plan(request: Request, key: string, live: DonePass, signal: AbortSignal): Promise<boolean> {
     const before = this.#known.get(request.id);
-    if (before?.key === key) return false;
     const plan = await this.#planNow(request, live, signal);
     if (plan === "later") return false;
     this.#putOff.delete(request.id);
+    this.#known.delete(request.id); // it is the one that was planned last now
     this.#known.set(request.id, { request, key, plan });
     return before === undefined || canonicalJson(before.plan) !== canonicalJson(plan);
   }

@@ -7,16 +7,22 @@ import { createWorld, isRunning, WRITES, type World } from "./world.ts";
 
 const BRANCH = "penstock/previews";
 
-/** Opens or moves a request: one commit on the newest of main, under the ref that a forge gives it. */
+/** One commit on the newest of main, that no ref names. */
+async function commitRequest(world: World, files: Readonly<Record<string, FileChange>>, message = "change"): Promise<string> {
+  const main = await world.git.head("jobs", "main");
+  const head = await world.git.commitFiles("jobs", "work", files, message, { parent: main! });
+  await world.git.deleteBranch("jobs", "work");
+  return head;
+}
+
+/** Opens or moves a request: such a commit under the ref that a forge gives it. */
 async function pushRequest(
   world: World,
   ref: string,
   files: Readonly<Record<string, FileChange>>,
   message = "change",
 ): Promise<string> {
-  const main = await world.git.head("jobs", "main");
-  const head = await world.git.commitFiles("jobs", "work", files, message, { parent: main! });
-  await world.git.deleteBranch("jobs", "work");
+  const head = await commitRequest(world, files, message);
   await world.git.git("jobs", ["update-ref", ref, head]);
   return head;
 }
@@ -141,21 +147,38 @@ describe.concurrent("previews of requests", () => {
     expect((await world.git.git("jobs", ["rev-parse", `${BRANCH}~1`])).toString().trim()).toBe(head);
   });
 
-  it("cost one listing of refs a poll, and nothing is written for requests that the branch has", async () => {
+  it("delay nothing else while one cannot be had", async () => {
     const { world, daemon } = await aWorld();
     await using _ = world;
-    const main = await world.git.head("jobs", "main");
-    const refs = Array.from({ length: 150 }, (__, index) => `create refs/pull/${index + 1}/head ${main}\n`);
+    const asked = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const head = await commitRequest(world, rescaled(4));
+    world.git.before({ body: `want ${head}` }, async () => {
+      asked.resolve();
+      await released.promise;
+    });
+    await world.git.git("jobs", ["update-ref", "refs/pull/7/head", head]);
+    await asked.promise;
+    await world.push({ "other.yaml": aJob("other", { artifact: "orders", rpus: 1 }) });
+    await daemon.untilJob("other", isRunning);
+    expect(await readPlan(world, "7")).toBeUndefined();
+    released.resolve();
+    await untilPlan(world, daemon, "7", (plan) => plan !== undefined);
+  });
+
+  it("are written a part at a time where planning all of them takes long", async () => {
+    const { world, daemon } = await aWorld();
+    await using _ = world;
+    const refs: string[] = [];
+    for (let number = 1; number <= 6; number += 1) {
+      const head = await commitRequest(world, rescaled(10 + number));
+      refs.push(`create refs/pull/${number}/head ${head}\n`);
+      world.git.before({ body: `want ${head}` }, async () => world.clock.pass(6000));
+    }
     await world.git.git("jobs", ["update-ref", "--stdin"], refs.join(""));
-    let listings = 0;
-    let others = 0;
-    await daemon.passes(30);
-    world.git.before({ body: "command=ls-refs" }, async () => void (listings += 1));
-    world.git.before({ service: "git-upload-pack", step: "call", body: "want " }, async () => void (others += 1));
-    await daemon.passes(20);
-    expect(listings).toBeGreaterThan(0);
-    expect(others).toBe(0);
-    expect(await world.git.head("jobs", BRANCH)).toBeUndefined();
+    await untilPlan(world, daemon, "1", (plan) => plan !== undefined);
+    const written = (await world.git.log("jobs", BRANCH)).map(({ message }) => message.trim());
+    expect(written.filter((message) => message.startsWith("Plan")).toReversed()).toEqual(["Plan 6, 5", "Plan 4, 3", "Plan 2, 1"]);
   });
 
   it("stay as they are while a daemon that starts again cannot have their requests", async () => {
@@ -177,5 +200,38 @@ describe.concurrent("previews of requests", () => {
     await pushRequest(world, "refs/pull/7/head", rescaled(4));
     await daemon.passes(30);
     expect(await world.git.head("jobs", BRANCH)).toBeUndefined();
+  });
+});
+
+// Alone, as 200 plans are some work.
+describe("previews of 200 requests", () => {
+  it("cost one listing of refs a poll when 200 are open, once they are planned", async () => {
+    const { world, daemon } = await aWorld();
+    await using _ = world;
+    const heads: string[] = [];
+    for (const rpus of [3, 4, 5, 6]) heads.push(await pushRequest(world, "refs/pull/1/head", rescaled(rpus)));
+    const refs = Array.from(
+      { length: 200 },
+      (__, index) => `update refs/pull/${index + 1}/head ${heads[index % heads.length]}\n`,
+    );
+    await world.git.git("jobs", ["update-ref", "--stdin"], refs.join(""));
+    for (const id of ["1", "200"]) await untilPlan(world, daemon, id, (plan) => plan !== undefined);
+    expect(await world.git.listTree("jobs", BRANCH)).toHaveLength(400);
+    await daemon.passes(10);
+    const head = await world.git.head("jobs", BRANCH);
+    let listings = 0;
+    let polls = 0;
+    let others = 0;
+    world.git.before({ body: "ref-prefix refs/pull/" }, async () => void (listings += 1));
+    world.git.before({ body: "ref-prefix refs/heads/main" }, async () => void (polls += 1));
+    world.git.before({ service: "git-upload-pack", step: "call", body: "want " }, async () => void (others += 1));
+    const calls = world.flink.calls.length;
+    await daemon.passes(40);
+    expect(listings).toBeGreaterThan(0);
+    expect(listings).toBeLessThanOrEqual(polls * 1.5 + 2); // each has its own timer with the same interval
+    expect(others).toBe(0);
+    // The daemon itself looks at its job now and then.
+    expect(world.flink.calls.slice(calls).filter(({ path }) => path.includes("checkpoints")).length).toBeLessThan(10);
+    expect(await world.git.head("jobs", BRANCH)).toBe(head);
   });
 });
