@@ -135,8 +135,9 @@ describe.concurrent("previews of requests", () => {
   it("are left alone by a daemon that starts again, and by passes that change nothing", async () => {
     const { world, daemon } = await aWorld();
     await using _ = world;
+    await daemon.untilAtRest(); // what is live moves no more
     await pushRequest(world, "refs/pull/7/head", rescaled(4));
-    await untilPlan(world, daemon, "7", (plan) => plan !== undefined);
+    await untilPlan(world, daemon, "7", (plan) => plan?.steps[0]?.verdict === "now");
     await daemon.stop();
     const head = await world.git.head("jobs", BRANCH);
     const next = world.startDaemon();
