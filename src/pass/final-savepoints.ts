@@ -43,6 +43,16 @@ export type InitialState =
   /** No such Savepoint is declared. */
   | { readonly kind: "undeclared"; readonly because: string };
 
+/** The Jobs that a declared Final Savepoint names. */
+export function findRetired({ savepoints }: Pick<Desired, "savepoints">): ReadonlySet<ResourceKey> {
+  return new Set(
+    savepoints.flatMap(({ id, declared }) => {
+      const spec = declared.kind === "declared" ? declared.manifest.spec : undefined;
+      return spec?.type === "Final" ? [siblingKey(id, "Job", spec.job)] : [];
+    }),
+  );
+}
+
 /** For every Job that a declared Final Savepoint names: what is asked of it. Nothing healthy is stopped on a hope. Pure. */
 export function findFinalRequests(input: FinalsInput): ReadonlyMap<ResourceKey, FinalRequest> {
   const requests = new Map<ResourceKey, FinalRequest>();

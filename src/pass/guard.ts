@@ -6,6 +6,7 @@ import type { DesiredJob } from "./desired.ts";
 
 const ALLOW_TRAILER = "Penstock-Allow-Deletions";
 const UNREADABLE = "DeletionHeld";
+const TOO_MANY = "TooManyDeletions";
 
 /** What becomes of a Job that is in the record and no longer declared. */
 export type Deletion = { readonly kind: "goes" } | { readonly kind: "held"; readonly reason: string; readonly because: string };
@@ -14,6 +15,8 @@ type Held = Deletion & { readonly kind: "held" };
 
 export interface GuardInput {
   readonly jobs: readonly DesiredJob[];
+  /** Those that a declared Final Savepoint stops for good: their end is written down in Git, and their state goes on. */
+  readonly retired: ReadonlySet<ResourceKey>;
   /** How many manifests of ours the tree holds. */
   readonly manifests: number;
   /** A document whose identity cannot be read: anything may be declared in it. */
@@ -43,10 +46,14 @@ export function guardDeletions(input: GuardInput): Guarded {
     (job) => job.declared.kind === "absent" && job.record !== undefined && job.record.status.deleted === undefined,
   );
   const renames = findRenames(gone, input.jobs);
-  const waiting = gone.filter((job) => job.record?.status.phase !== "Deleting" && hasRun(job));
+  const waiting = gone.filter((job) => job.record?.status.phase !== "Deleting" && hasRun(job) && !input.retired.has(job.key));
   const allowed = allowedNames(waiting, input.allowed);
   const held = holdAll(input) ?? holdMany(waiting, input);
-  const deletions = new Map(gone.map((job) => [job.key, decideOne(job, held, allowed, renames.byOld)]));
+  const fateOf = (job: DesiredJob): Deletion => {
+    const isRetired = held?.reason === TOO_MANY && input.retired.has(job.key);
+    return decideOne(job, isRetired ? undefined : held, allowed, renames.byOld);
+  };
+  const deletions = new Map(gone.map((job) => [job.key, fateOf(job)]));
   return { deletions, renames: renames.byNew };
 }
 
@@ -82,7 +89,7 @@ function holdMany(waiting: readonly DesiredJob[], { jobs, manifests, maxDeletion
 }
 
 function hold(because: string): Held {
-  return { kind: "held", reason: "TooManyDeletions", because: `${because}; ${wayOut()}` };
+  return { kind: "held", reason: TOO_MANY, because: `${because}; ${wayOut()}` };
 }
 
 function wayOut(): string {

@@ -12,6 +12,7 @@ import { decide, type StatusLost } from "./decide.ts";
 import type { Decisions } from "./decision.ts";
 import type { Desired } from "./desired.ts";
 import { asksForRebuild, establish, statusLostBecause, type Establishment } from "./establish.ts";
+import { findRetired } from "./final-savepoints.ts";
 import { deletionsAllowed, guardDeletions, type Guarded } from "./guard.ts";
 import { observe, type ObserveDeps } from "./observe.ts";
 import type { Observed } from "./observed.ts";
@@ -87,6 +88,7 @@ export function decideSeen(input: SeenInput, desired = desiredOf(input.snapshot)
   const source = describeSource(config, snapshot, desired);
   const guarded = guardDeletions({
     jobs: desired.jobs,
+    retired: findRetired(desired),
     manifests: snapshot.manifests.length,
     unreadable: snapshot.deletionsHeld,
     sourceChanged: source.changed,

@@ -26,6 +26,7 @@ function manifestOf(name: string): ManifestOverrides {
 function guard(jobs: readonly DesiredJob[], more: Partial<GuardInput> = {}) {
   return guardDeletions({
     jobs,
+    retired: new Set(),
     manifests: 20,
     unreadable: undefined,
     sourceChanged: undefined,
@@ -86,6 +87,24 @@ describe("the guard of deletions", () => {
   it("lets go what is being deleted, whatever is held now: a deletion always completes", () => {
     const jobs = [gone("a", { phase: "Deleting" }), ...some(7, 14).slice(1)];
     expect(fates(jobs, { unreadable: "a.yaml:1:1 is no YAML" })).toEqual(["goes", ...Array(6).fill("DeletionHeld")]);
+  });
+});
+
+describe("Jobs that a Final Savepoint stops for good", () => {
+  const retired = new Set(NAMES.slice(0, 6).map((name) => resourceKey(anId({ name }))));
+
+  it("go as many as they are: an upgrade of many in one commit is no slip", () => {
+    expect(fates(some(6, 7), { retired })).toEqual(Array(6).fill("goes"));
+  });
+
+  it("neither count with others that go, nor are held with them", () => {
+    expect(fates(some(11, 14), { retired })).toEqual(Array(11).fill("goes"));
+    expect(fates(some(12, 14), { retired })).toEqual([...Array(6).fill("goes"), ...Array(6).fill("TooManyDeletions")]);
+  });
+
+  it("are held all the same by a document that cannot be read", () => {
+    const unreadable = "a.yaml:1:1 is no YAML";
+    expect(new Set(fates(some(6, 7), { retired, unreadable }))).toEqual(new Set(["DeletionHeld"]));
   });
 });
 

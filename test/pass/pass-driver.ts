@@ -4,6 +4,7 @@ import type { ResourceId } from "../../src/model/resource.ts";
 import { buildDesired } from "../../src/pass/build-desired.ts";
 import { buildStatus, type StatusUpdate } from "../../src/pass/build-status.ts";
 import { decide, type DecideInput } from "../../src/pass/decide.ts";
+import { findRetired } from "../../src/pass/final-savepoints.ts";
 import { deletionsAllowed, guardDeletions } from "../../src/pass/guard.ts";
 import type { Decided } from "../../src/pass/observe-and-decide.ts";
 import type { Observed } from "../../src/pass/observed.ts";
@@ -52,6 +53,7 @@ export function runPass(input: PassInput = {}): PurePass {
   const { commit, deletionsHeld } = snapshot;
   const guarded = guardDeletions({
     jobs: desired.jobs,
+    retired: findRetired(desired),
     manifests: manifests.length,
     unreadable: deletionsHeld,
     sourceChanged: undefined,
