@@ -10,6 +10,7 @@ import { TEST_JOB_CLASS } from "../support/test-job.ts";
 import { aCluster, theJar, type Harness } from "../flink/cluster-harness.ts";
 import { anAttempt, anId, anObserved, anOperation, aStop, SHA256 } from "./builders.ts";
 
+const SOON = { timeout: 20_000, interval: 20 };
 const RUN = /POST \/jars\/[^/]+\/run/;
 const open = new Set<Actions>();
 
@@ -67,8 +68,9 @@ function aSubmit(attempt = 1, parallelism = 2): JobDecision {
 }
 
 /** Attempt 1 is stopped with a savepoint and attempt 2 starts from it. */
-function aRescale(): JobDecision {
-  return aResume({ kind: "stop", operation: aStop("rescale"), next: aSubmission(anAttempt(2), 4) });
+function aRescale(savepointsDir: string): JobDecision {
+  const operation = aStop("rescale", { targetDirectory: `${savepointsDir}/${anAttempt(1)}/${"7".repeat(32)}` });
+  return aResume({ kind: "stop", operation, next: aSubmission(anAttempt(2), 4) });
 }
 
 function aResume(work: Work): JobDecision {
@@ -216,16 +218,16 @@ describe("a jar that cannot be had, as on a full disk", () => {
     });
     await start(1);
     for (const failures of [1, 2]) {
-      actions.apply(decisionsOf(aRescale()), await observed());
-      await vi.waitFor(() => expect(actions.seeSteps().get(anAttempt(1))).toMatchObject({ kind: "held", failures }));
+      actions.apply(decisionsOf(aRescale(fake.savepointsDir)), await observed());
+      await vi.waitFor(() => expect(actions.seeSteps().get(anAttempt(1))).toMatchObject({ kind: "held", failures }), SOON);
     }
     const because = "it is not stopped before main has the jar of its next attempt: the disk is full";
     expect(actions.seeSteps().get(anAttempt(1))).toMatchObject({ because, retryAtMs: clock.nowMs + 10_000 });
     expect(fake.countCalls(/\/stop$/)).toBe(0);
     expect(logLines.filter((line) => line.includes('"level":40'))).toHaveLength(1);
     isFull = false;
-    actions.apply(decisionsOf(aRescale()), await observed());
-    await vi.waitFor(() => expect(fake.countCalls(/\/stop$/)).toBe(1));
+    actions.apply(decisionsOf(aRescale(fake.savepointsDir)), await observed());
+    await fake.untilCalled(/\/stop$/);
   });
 });
 
