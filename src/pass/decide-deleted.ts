@@ -39,9 +39,8 @@ export function decideDeletion(
       `its manifest is gone; it is stopped as soon as its cluster can be seen: ${seen.because}`,
     );
   if (seen.kind === "listed" && !hasEnded(seen.job)) return stopForGood(job, record, flinkJobId, seen, context);
-  if (record.status.flinkJobState === "Finished" || (seen.kind === "listed" && seen.job.state === "FINISHED")) {
-    return bury(job, undefined, "its manifest is gone, and it was finished");
-  }
+  if (record.status.flinkJobState === "Finished") return bury(job, undefined, "its manifest is gone, and it was finished");
+  if (seen.kind === "listed" && seen.job.state === "FINISHED") return buryFinished(job, seen, context);
   return buryWithNewest(job, record, seen, "its manifest is gone, and it does not run", context);
 }
 
@@ -106,6 +105,17 @@ export function buryWithNewest(
   if (choice.kind === "looking") return lookAgain(job, `${because}; looking for its newest restore point`);
   if (choice.kind === "from") return bury(job, choice.point, because);
   return bury(job, undefined, `${because}; ${choice.because}`, choice.kind === "wait" ? choice.because : undefined);
+}
+
+/** Flink ends what runs out of data as it ends what is stopped with a savepoint. One that no record speaks of, as after a loss, is what it left. */
+function buryFinished(job: DesiredJob, { cluster, job: { flinkJobId } }: Listed, context: JobContext): JobDecision {
+  const because = "its manifest is gone, and it was finished";
+  const listed = cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
+  if (listed === undefined) return lookAgain(job, `${because}; looking whether it was stopped with a savepoint`);
+  const left = listed.kind === "listed" ? listed.entries : [];
+  const savepoint = left.findLast((entry) => entry.kind === "Savepoint" && entry.flinkJobId === flinkJobId); // oldest first
+  if (savepoint === undefined) return bury(job, undefined, because);
+  return bury(job, { kind: "Savepoint", uri: savepoint.uri }, `${because} with a savepoint, which is kept`);
 }
 
 function burySuspended(job: DesiredJob, { status }: JobRecord): JobDecision {

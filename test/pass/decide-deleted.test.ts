@@ -159,7 +159,11 @@ describe("a Job whose manifest is gone", () => {
   });
 
   it("is buried without one when it was finished or never had any", () => {
-    expect(keptBy(decide({ live: { state: "FINISHED" } }))).toBeUndefined();
+    const finished = (more: ClusterOverrides) => decide({ live: { state: "FINISHED" }, cluster: more });
+    expect(toldBy(finished({}))).toBe("leave"); // looks first
+    expect(keptBy(finished({ restorePoints: listed(aCheckpoint()) }))).toBeUndefined();
+    expect(keptBy(finished({ restorePoints: cannotTell("no") }))).toBeUndefined();
+    expect(keptBy(finished({ restorePoints: listed(aSavepoint(1)) }))).toBe(aSavepoint(1).uri); // stopped, and the record of it was lost
     expect(keptBy(decide({ status: { flinkJobState: "Finished" }, clusters: [aReachableCluster()] }))).toBeUndefined();
     expect(keptBy(decide({ live: { state: "FAILED" }, cluster: { restorePoints: listed() } }))).toBeUndefined();
   });
