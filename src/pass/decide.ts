@@ -12,7 +12,7 @@ import { decideJob } from "./decide-job.ts";
 import { decideSavepoint } from "./decide-savepoint.ts";
 import type { Decisions, JobDecision, JobWork } from "./decision.ts";
 import { hasNoPast, type Desired, type DesiredArtifact, type DesiredJob, type DesiredSavepoint } from "./desired.ts";
-import { pastOf } from "./establish.ts";
+import { hasLeftTraces, pastOf } from "./establish.ts";
 import { findFinalRequests, initialStateOf, whyNotBack, type FinalRequest } from "./final-savepoints.ts";
 import type { Guarded } from "./guard.ts";
 import { isOver } from "./is-down.ts";
@@ -46,7 +46,7 @@ export interface DecideInput {
 export interface StatusLost {
   /** Jobs without a record: the branch is not there now. */
   readonly unrecorded: string | undefined;
-  /** Jobs whose record says that they stood there when the branch was lost. A Job that came later cannot have run before. */
+  /** Jobs whose record says that they stood there when the branch was lost, and those that no record speaks of and that left something behind. */
   readonly marked: string | undefined;
   /** Jobs that stood nowhere then, and may have: they were broken, or their manifest was put back since. It is looked for what they left. */
   readonly unproven: string | undefined;
@@ -271,8 +271,14 @@ function lossOf(job: DesiredJob, input: DecideInput): Pick<JobContext, "statusLo
   const { unrecorded, marked, unproven } = input.statusLost;
   if (job.record === undefined && unrecorded !== undefined) return { statusLost: unrecorded, past: undefined };
   if (job.record !== undefined && isMarkedLost(job.record)) return { statusLost: marked, past: undefined };
-  if (unproven === undefined || !hasNoPast(job)) return { statusLost: undefined, past: undefined };
-  const past = pastOf(lineagePrefix(input.config.instance, job.id), job.id.zone, input.observed.clusters);
+  if (!hasNoPast(job)) return { statusLost: undefined, past: undefined };
+  const lineage = lineagePrefix(input.config.instance, job.id);
+  if (unproven === undefined)
+    return {
+      statusLost: hasLeftTraces(lineage, job.id.zone, input.observed.clusters) ? marked : undefined,
+      past: undefined,
+    };
+  const past = pastOf(lineage, job.id.zone, input.observed.clusters);
   return { statusLost: past.kind === "possible" ? unproven : undefined, past };
 }
 

@@ -60,7 +60,7 @@ export function asksForRebuild(trailers: ReadonlyMap<string, readonly string[]>)
 
 /** What a Job waits for that may have run before the branch was lost. */
 export function statusLostBecause(branch: string): string {
-  return `branch ${branch} was lost, so whether this Job ran before is not known; if it may start without its former state, push a commit with the trailer "${REBUILD_TRAILER}: yes"`;
+  return `what branch ${branch} said of this Job was lost, or it was deleted long ago, and it may have run before; if it may start without its former state, push a commit with the trailer "${REBUILD_TRAILER}: yes"`;
 }
 
 /** Whether a Job that no record speaks of may have run before the branch was lost. */
@@ -86,6 +86,20 @@ export function pastOf(lineage: string, zone: string, clusters: readonly Cluster
     else if (left.kind === "cannot-tell" || left.entries.length > 0) return { kind: "possible" };
   }
   return isLooking ? { kind: "looking" } : { kind: "none" };
+}
+
+/**
+ * Whether something shows that a Job ran before which no record speaks of: the status branch was set back while no daemon ran, or the Job's file was
+ * removed. What ended without a checkpoint left nothing to lose. Where nobody can look there is nothing to show; that holds no new Job back.
+ */
+export function hasLeftTraces(lineage: string, zone: string, clusters: readonly ClusterSeen[]): boolean {
+  return clusters.some((cluster) => {
+    if (cluster.zone !== zone || cluster.kind === "unreachable") return false;
+    const ended = [...cluster.jobs.values()].filter(({ flinkJobId }) => flinkJobId.startsWith(lineage));
+    if (ended.some(({ detail }) => (detail?.checkpoints.completed ?? 0) > 0)) return true;
+    const left = cluster.restorePoints.get(lineage);
+    return left?.kind === "listed" && left.entries.length > 0;
+  });
 }
 
 function findEvidence({ clusters, instance, traces }: EstablishInput): string | undefined {

@@ -77,7 +77,9 @@ function lookRequest(
     maxAgeMs: moving ? FRESH_ENOUGH_MS : cluster.config.pollIntervalMs - FRESH_ENOUGH_MS,
     slots: starting.length > 0,
     restorePointsOf: jobs
-      .filter((job) => needsRestorePoints(job, cluster, last) || isWished(job, cluster, wishes))
+      .filter(
+        (job) => needsRestorePoints(job, cluster, last) || isWished(job, cluster, wishes) || isFirstLook(job, cluster, last),
+      )
       .map((job) => lineagePrefix(instance, job.id)),
   };
 }
@@ -113,6 +115,13 @@ function needsRestorePoints(job: DesiredJob, cluster: SightedCluster, last: read
 function isWished(job: DesiredJob, cluster: SightedCluster, { pasts, tidying }: LookWishes): boolean {
   if (tidying.has(job.key)) return job.record?.status.cluster?.name === cluster.name;
   return pasts && job.declared.kind === "declared" && hasNoPast(job);
+}
+
+/** What a Job left that no record speaks of is looked for once: when it is new, and when a cluster is back that could not be asked then. */
+function isFirstLook(job: DesiredJob, cluster: SightedCluster, last: readonly ClusterSeen[]): boolean {
+  if (job.declared.kind !== "declared" || !hasNoPast(job)) return false;
+  const wasAway = last.some(({ zone, name, kind }) => zone === cluster.zone && name === cluster.name && kind === "unreachable");
+  return job.record === undefined || wasAway;
 }
 
 /** Its manifest is gone and it seems to have no state: whether it is so is looked for before it is cancelled. */

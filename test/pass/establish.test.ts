@@ -75,6 +75,6 @@ describe("establish", () => {
 it("tells a Job's owner what it waits for, and the way out", () => {
   expect(REBUILD_TRAILER).toBe("Penstock-Rebuild-Status");
   expect(statusLostBecause("penstock/status")).toBe(
-    'branch penstock/status was lost, so whether this Job ran before is not known; if it may start without its former state, push a commit with the trailer "Penstock-Rebuild-Status: yes"',
+    'what branch penstock/status said of this Job was lost, or it was deleted long ago, and it may have run before; if it may start without its former state, push a commit with the trailer "Penstock-Rebuild-Status: yes"',
   );
 });
