@@ -1,5 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { ArtifactRequest, ArtifactSeen } from "../../src/artifacts/artifact-store.ts";
+import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
+import type { JobRecord } from "../../src/model/status.ts";
 import { observe, type ObserveDeps } from "../../src/pass/observe.ts";
 import type { SubmissionSeen } from "../../src/pass/submissions.ts";
 import { aCluster, NEVER } from "../flink/cluster-harness.ts";
@@ -9,8 +11,10 @@ import {
   anAnnouncedRecord,
   anAttempt,
   anOperation,
+  anUnreachableCluster,
   aReachableCluster,
   aReadyArtifact,
+  aRecord,
   aStartedRecord,
   INSTANCE,
 } from "./builders.ts";
@@ -77,7 +81,13 @@ describe("observe", () => {
       const look = async (): Promise<unknown> => observe(aWorld({ clusters: [cluster] }), { ...NOTHING, jobs: [job] }, [], NEVER);
       await look();
       clock.nowMs += 250;
-      expect([...(await callsOf(look))].sort()).toEqual(["GET /jobs/overview", "GET /overview"]);
+      // What the cluster is counts as well: it may be another one by now.
+      expect([...(await callsOf(look))].sort()).toEqual([
+        "GET /config",
+        "GET /jobmanager/config",
+        "GET /jobs/overview",
+        "GET /overview",
+      ]);
     }
   });
 
@@ -91,5 +101,19 @@ describe("observe", () => {
       kind: "reachable",
       restorePoints: new Map([[anAttempt(1).slice(0, 18), expect.objectContaining({})]]),
     });
+  });
+
+  it("looks once for what a Job left that no record speaks of, and again when the cluster was away", async () => {
+    const { fake, cluster } = await aCluster();
+    const lookedFor = async (record: JobRecord | undefined, last: readonly ClusterSeen[]) => {
+      const job = aDesiredJob(record === undefined ? {} : { record });
+      const { clusters } = await observe(aWorld({ clusters: [cluster] }), { ...NOTHING, jobs: [job] }, last, NEVER);
+      return clusters[0]?.kind === "reachable" && clusters[0].restorePoints.has(anAttempt(1).slice(0, 18));
+    };
+    const seen = aReachableCluster({ url: fake.url.href, incarnation: fake.incarnation });
+    cluster.expire();
+    expect(await lookedFor(aRecord(), [seen])).toBe(false);
+    expect(await lookedFor(aRecord(), [anUnreachableCluster()])).toBe(true);
+    expect(await lookedFor(undefined, [])).toBe(true);
   });
 });
