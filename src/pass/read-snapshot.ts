@@ -17,6 +17,8 @@ import { headOf, manifestsOf, readManifestTree, type ManifestTree } from "./read
 import type { Snapshot, StatusView } from "./snapshot.ts";
 
 const MAX_MESSAGES = 100;
+/** So many places where the branch stood are remembered. */
+const MAX_PASSED = 100;
 /** So many mirrors of the status are looked through for the commit below them. */
 const MAX_MIRRORS = 100;
 const STATUS_FILE = /^[^/]+\/[^/]+\/(?:job|artifact|savepoint)\/[^/]+\.yaml$/;
@@ -48,6 +50,9 @@ export class SnapshotReader {
   readonly #observer: Pick<Observer, "branchMoved" | "commitRead">;
   readonly #cache = new ManifestCache();
   #head: RemoteHead | undefined;
+  /** Where the branch stood before, oldest first, and where it would have gone back to by the last answer. */
+  #passed: readonly string[] = [];
+  #backAt: string | undefined;
   #current: ReadHead | undefined;
   #status: StatusView | undefined;
   #statusIsOld = true;
@@ -69,13 +74,18 @@ export class SnapshotReader {
     this.#observer = options.observer ?? UNOBSERVED;
   }
 
-  /** Asks where the branch stands. True when it moved or when the repository can be read again. Never throws but for the signal. */
+  /**
+   * Asks where the branch stands. True when it moved or when the repository can be read again. Answers may come out of order, from a server whose
+   * replicas lag or past a push of ours: that it stands again where it stood before is believed when two answers in a row say so. Never throws but for
+   * the signal.
+   */
   async poll(signal: AbortSignal): Promise<boolean> {
     try {
       const head = await this.#manifests.readHead(signal);
+      if (this.#seemsToGoBack(head)) return this.#recover("poll", undefined);
       const moved = describeHead(head) !== describeHead(this.#head);
       if (moved && head.kind === "at" && this.#head !== undefined) this.#observer.branchMoved(head.oid);
-      this.#head = head;
+      this.#moveTo(head);
       if (moved && head.kind === "at") this.#log.debug({ commit: head.oid }, "branch moved");
       const recovered = this.#recover("poll", troubleOf(head));
       return moved || recovered;
@@ -102,7 +112,21 @@ export class SnapshotReader {
 
   /** This process pushed a mirror of the status: the branch stands there now, which is no news. The next `read` looks at it. */
   wroteHead(oid: string): void {
-    this.#head = { kind: "at", oid };
+    this.#moveTo({ kind: "at", oid });
+  }
+
+  #seemsToGoBack(head: RemoteHead): boolean {
+    const goesBack = head.kind === "at" && !this.isAt(head.oid) && this.#passed.includes(head.oid) && this.#backAt !== head.oid;
+    this.#backAt = goesBack ? head.oid : undefined;
+    if (goesBack) this.#log.debug({ commit: head.oid }, "branch seems to be set back; it is asked once more");
+    return goesBack;
+  }
+
+  #moveTo(head: RemoteHead): void {
+    const before = this.#head;
+    if (before?.kind === "at" && head.kind === "at" && before.oid !== head.oid)
+      this.#passed = [...this.#passed, before.oid].slice(-MAX_PASSED);
+    this.#head = head;
   }
 
   /** Whether the branch is known to stand at this commit. */

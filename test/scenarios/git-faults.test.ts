@@ -307,3 +307,40 @@ describe.concurrent("a token that may only read", () => {
     },
   );
 });
+
+/** The branch as a replica that lags shows it: the next `times` questions get an older head. */
+async function answerWith(world: World, oid: string, times: number): Promise<void> {
+  const line = `${oid} refs/heads/main\n`;
+  const body = `${(line.length + 4).toString(16).padStart(4, "0")}${line}0000`;
+  world.git.fault({ kind: "replace", body }, { ...READS, step: "call", body: "ref-prefix refs/heads/main", times });
+}
+
+describe.concurrent("an answer that comes out of order", () => {
+  it("and tells where the branch stood before stops nothing that was declared since", async () => {
+    const { world, daemon } = await aRunningWorld();
+    await using _ = world;
+    const before = (await world.git.head("jobs", "main"))!;
+    const after = await world.push({ "clicks.yaml": CLICKS });
+    await daemon.untilJob("clicks", isRunning);
+    await daemon.untilAtRest();
+    const writes = world.flink.countCalls(WRITES);
+    for (let times = 0; times < 3; times += 1) {
+      await answerWith(world, before, 1);
+      await daemon.passes(10); // polls with the old answer, and then with the right one
+    }
+    expect((await world.summary()).appliedCommit).toBe(after);
+    expect(world.flink.countCalls(WRITES)).toBe(writes);
+    expect(running(world)).toBe(2);
+  });
+
+  it("is the truth when it stays so: the branch was set back", async () => {
+    const { world, daemon } = await aRunningWorld();
+    await using _ = world;
+    const before = (await world.git.head("jobs", "main"))!;
+    await world.push({ "clicks.yaml": CLICKS });
+    await daemon.untilJob("clicks", isRunning);
+    await world.git.setBranch("jobs", "main", before);
+    await daemon.untilJob("clicks", ({ deleted }) => deleted !== undefined);
+    expect(running(world)).toBe(1);
+  });
+});
