@@ -144,7 +144,7 @@ export class FlinkReader {
       throw this.strange(call, 200, "the savepoint is completed and has no location");
     }
     if (operation.kind !== "failed") return operation;
-    const savedAt = /A savepoint has been created at: (\S+), but/.exec(operation.stackTrace)?.[1];
+    const savedAt = /A savepoint has been created at: (\S{1,4000}), but/.exec(operation.stackTrace)?.[1];
     return { kind: "failed", cause: readRootCause([operation.stackTrace]), savedAt };
   }
 

@@ -90,15 +90,34 @@ function describe({ className, message }: Throwable): string {
   return simple === "" || SILENT.has(simple) ? message : `${simple}: ${message}`;
 }
 
+/** A program says what it likes in its exceptions, megabytes of it: whatever looks at more of a text would hold up everything else. */
+const MAX_TEXT = 200_000;
+const MAX_MESSAGE = 4000;
+const CAUSED_BY = "Caused by: ";
+const FRAME = /^(?:at [\w$.<>/@]+\(|\.\.\. \d+ more|Suppressed: )/;
+
 /** The throwables of a printed stack trace, outermost first. Messages may have several lines; a text without any class is one message. */
 function throwablesOf(text: string): readonly Throwable[] {
-  return text
+  const whole = shorten(text)
     .replace(/^<Exception on server side:\n/, "")
-    .replace(/\n?End of exception on server side>$/, "")
-    .split(/^\s*Caused by: /m)
-    .map((block) => block.split(/^\s*(?:at [\w$.<>/@]+\(|\.\.\. \d+ more|Suppressed: )/m)[0]!.trim())
+    .replace(/\n?End of exception on server side>$/, "");
+  const heads: { text: string; isOver: boolean }[] = [{ text: "", isOver: false }];
+  for (const line of whole.split("\n")) {
+    const trimmed = line.trimStart();
+    const head = heads.at(-1)!; // there is one from the beginning
+    if (trimmed.startsWith(CAUSED_BY)) heads.push({ text: trimmed.slice(CAUSED_BY.length), isOver: false });
+    else if (FRAME.test(trimmed)) head.isOver = true;
+    else if (!head.isOver && head.text.length < MAX_MESSAGE) head.text += `\n${line}`;
+  }
+  return heads
+    .map((head) => head.text.slice(0, MAX_MESSAGE).trim())
     .filter((head) => head !== "" && head !== "Internal server error.")
     .map(throwableOf);
+}
+
+/** The outermost words are at the beginning, the cause of it all at the end. */
+function shorten(text: string): string {
+  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT / 2)}\n${text.slice(-MAX_TEXT / 2)}`;
 }
 
 /** Strips every leading class name: Flink repeats them (`CompletionException: …FlinkException: text`). */

@@ -58,7 +58,9 @@ export function parseTrailers(message: string): ReadonlyMap<string, readonly str
   if (found.length * 2 < lines.length) return trailers;
   for (const [, name, value] of found) {
     const key = name!.toLowerCase();
-    trailers.set(key, [...(trailers.get(key) ?? []), value!.trim()]);
+    const values = trailers.get(key) ?? [];
+    trailers.set(key, values);
+    values.push(value!.trim()); // in place: of a commit message with a hundred thousand trailers as well
   }
   return trailers;
 }

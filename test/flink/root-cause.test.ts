@@ -122,6 +122,24 @@ describe("readRootCause", () => {
     expect(readRootCause([text]).kind).toBe("other");
   });
 
+  it.each([
+    ["line breaks", "\n", ""],
+    ["lines of spaces", "\n   ", ""],
+    ["names with dots", "a.", ""],
+    ["the beginning of what it looks for", "Could not parse value '", ""],
+    ["jars", "Jar file ", ""],
+    ["causes", "\nCaused by: ", ""],
+    ["frames", "\n\tat ", "a.".repeat(100_000)],
+  ])("reads a message of a million %s as quickly as any", (_, piece, end) => {
+    const message = piece.repeat(1_000_000) + end;
+    const found = readRootCause([
+      `java.lang.RuntimeException: outer${message}`,
+      `The main method caused an error: ${message}\nCaused by: java.io.IOException: the cause`,
+    ]);
+    expect(found.line.length).toBeLessThanOrEqual(520);
+    expect(found).toMatchObject({ kind: expect.stringMatching(/^(?:other|main-threw)$/) as string });
+  });
+
   it("cuts what is too long", () => {
     expect(readRootCause([`java.io.IOException: ${"x".repeat(9000)}`]).line.length).toBeLessThanOrEqual(500);
   });

@@ -12,6 +12,10 @@ describe("parseTrailers", () => {
     expect(Object.fromEntries(parseTrailers(message))).toEqual(expected);
   });
 
+  it("counts as many as there are", () => {
+    expect(parseTrailers(`Subject\n\n${"A: 1\n".repeat(300_000)}`).get("a")).toHaveLength(300_000);
+  });
+
   it.each([
     ["Penstock-Allow-Deletions: 3"],
     ["Subject\n\nPenstock-Allow-Deletions: 3\n\nBut this is the end."],
