@@ -23,8 +23,12 @@ export async function withJarFile<T>(path: string, work: (jar: JarFile) => Promi
   try {
     const { size } = await handle.stat();
     const options = { autoClose: false, decodeStrings: false, validateEntrySizes: true };
-    const zip = await fromRandomAccessReaderPromise(new WindowReader(handle), size, options);
-    return await work({ entries: () => entriesOf(zip), read: (entry, maxBytes) => readEntry(handle, zip, entry, maxBytes) });
+    const reader = new WindowReader(handle);
+    const working = async (): Promise<T> => {
+      const zip = await fromRandomAccessReaderPromise(reader, size, options);
+      return work({ entries: () => entriesOf(zip), read: (entry, maxBytes) => readEntry(handle, zip, entry, maxBytes) });
+    };
+    return await Promise.race([working(), reader.thrown]);
   } finally {
     await handle.close();
   }
@@ -46,27 +50,46 @@ async function readEntry(handle: FileHandle, zip: ZipFile, entry: Entry, maxByte
 }
 
 const WINDOW_BYTES = 256 * 1024;
+const CUT_OFF = "unexpected end of the file";
 
 /** Reads ahead: yauzl asks for each entry's 46 bytes and name one after the other, which is 60 times slower by single reads. */
 class WindowReader extends RandomAccessReader {
   readonly #handle: FileHandle;
   #window = Buffer.alloc(0);
   #start = 0;
+  /** Rejects with what yauzl throws when it is handed some bytes: nobody else would catch that, and it would end the process. */
+  readonly thrown: Promise<never>;
+  readonly #throw: (error: unknown) => void;
 
   constructor(handle: FileHandle) {
     super();
     this.#handle = handle;
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.thrown = promise;
+    this.#throw = reject;
+    promise.catch(() => undefined); // it may come when nobody waits any more
   }
 
   override read(buffer: Buffer, offset: number, length: number, position: number, callback: (err: Error | null) => void): void {
-    if (this.#copy(buffer, offset, length, position)) return queueMicrotask(() => callback(null));
+    const answer = (error: Error | null): void => this.#answer(callback, error);
+    if (this.#copy(buffer, offset, length, position)) return queueMicrotask(() => answer(null));
+    // Zip64 has room for any lie about where things are.
+    if (!Number.isSafeInteger(position) || position < 0) return queueMicrotask(() => answer(new Error(CUT_OFF)));
     const window = Buffer.allocUnsafe(Math.max(length, WINDOW_BYTES));
     read(this.#handle.fd, window, 0, window.length, position, (error, bytesRead) => {
-      if (error !== null) return callback(error);
+      if (error !== null) return answer(error);
       this.#window = window.subarray(0, bytesRead);
       this.#start = position;
-      callback(this.#copy(buffer, offset, length, position) ? null : new Error("unexpected end of the file"));
+      answer(this.#copy(buffer, offset, length, position) ? null : new Error(CUT_OFF));
     });
+  }
+
+  #answer(callback: (err: Error | null) => void, error: Error | null): void {
+    try {
+      callback(error);
+    } catch (thrown) {
+      this.#throw(thrown);
+    }
   }
 
   override close(callback: (err: Error | null) => void): void {

@@ -103,6 +103,40 @@ describe("inspectJar", () => {
     expect(await inspectJar(await inFile(bytes))).toEqual({ kind: "not-a-jar", because: expect.stringMatching(/^.{5,200}$/) });
   });
 
+  it.each([
+    ["where the zip64 record is", (jar: Buffer) => jar.writeBigUInt64LE(2n ** 60n, jar.length - 34)],
+    [
+      "where the zip64 record is, by a number that is none",
+      (jar: Buffer) => jar.writeBigUInt64LE(2n ** 64n - 1n, jar.length - 34),
+    ],
+    ["where its table of contents is", (jar: Buffer) => jar.writeBigUInt64LE(2n ** 62n, jar.length - 50)],
+    ["how many entries it has", (jar: Buffer) => jar.writeBigUInt64LE(2n ** 52n, jar.length - 66)],
+    ["where an entry is", (jar: Buffer) => jar.writeUInt32LE(0xffff_fff0, jar.indexOf("PK\x01\x02") + 42)],
+  ])("survives a jar of zip64 that lies about %s", async (_, lie) => {
+    const jar = buildZip([{ name: "META-INF/MANIFEST.MF", content: "Main-Class: a.B\n" }], { zip64: true });
+    lie(jar);
+    expect(await inspectJar(await inFile(jar))).toEqual({ kind: "not-a-jar", because: expect.stringMatching(/^.{5,200}$/) });
+  });
+
+  it("reads no encrypted entry, believes no name that climbs, and takes entries that overlap for what they are", async () => {
+    const jar = buildZip([
+      { name: "META-INF/MANIFEST.MF", content: "Main-Class: a.B\n" },
+      { name: "../../etc/cron.d/x.class", content: "x" },
+      { name: "/etc/passwd.class", content: "x" },
+      { name: "a/B.class", content: buildClass({ name: "a/B" }) },
+    ]);
+    const [first, last] = [jar.indexOf("PK\x01\x02"), jar.lastIndexOf("PK\x01\x02")];
+    jar.writeUInt16LE(0x0801, first + 8); // encrypted
+    jar.writeUInt32LE(0, last + 42); // the last one lies where the first does
+    const path = await inFile(jar);
+    const found = await inspectJar(path);
+    if (found.kind !== "jar") throw new Error(found.because);
+    expect(found.mainClassOfManifest).toBeUndefined();
+    expect([...found.classNames]).toContain("a.B");
+    const { classes } = await inspectClasses(path, found, ["a.B"]);
+    expect(classes.get("a.B")?.main).toEqual({ kind: "cannot-tell", because: expect.stringMatching(/^a\.B cannot be read: /) });
+  });
+
   it("survives every single damaged byte of a jar", async () => {
     const jar = aJar();
     const path = join(await tempFolder(), "some.jar");
