@@ -64,9 +64,10 @@ export function readRootCause(errors: readonly string[]): RootCause {
   const main = chain.find(({ message }) => message.startsWith(MAIN_CAUSED));
   if (main !== undefined) return { kind: "main-threw", line: `main() failed: ${lineOf(withInnermost(main, chain))}` };
   const innermost = chain.findLast(({ message }) => message !== "") ?? chain.at(-1);
-  return { kind: "other", line: innermost === undefined ? "no reason given" : lineOf(describe(innermost)) };
+  return { kind: "other", line: innermost === undefined ? NO_REASON : lineOf(describe(innermost)) };
 }
 
+const NO_REASON = "no reason given";
 const MAIN_CAUSED = "The main method caused an error: ";
 
 function withInnermost(found: Throwable, chain: readonly Throwable[]): string {
@@ -135,5 +136,5 @@ function throwableOf(head: string): Throwable {
 /** Without package names of exceptions, and without the frame that Flink puts around what main() did or could not do. */
 function lineOf(text: string): string {
   const said = text.startsWith(MAIN_CAUSED) ? text.slice(MAIN_CAUSED.length) : text;
-  return oneLine(said.replaceAll(/\b(?:[a-z_]\w*\.){2,}(?=[A-Z]\w*(?:Exception|Error)\b)/g, ""), 500);
+  return oneLine(said.replaceAll(/\b(?:[a-z_]\w*\.){2,}(?=[A-Z]\w*(?:Exception|Error)\b)/g, ""), 500) || NO_REASON;
 }

@@ -112,6 +112,7 @@ describe("readRootCause", () => {
     ["a plain sentence", ["Received unknown attribute foo."], "Received unknown attribute foo."],
     ["an exception without a message", ["java.lang.NullPointerException\n\tat a.B.c(B.java:1)"], "NullPointerException"],
     ["a message of several lines", ["java.io.IOException: first\nsecond\n\tat a.B.c(B.java:1)"], "IOException: first second"],
+    ["nothing but control characters", ["\u0010\u202e"], "no reason given"],
     ["terminal escapes", ["java.io.IOException: \u001b[31mred\u001b[0m"], "IOException: [31mred [0m"],
   ])("takes %s", (_, errors, line) => {
     expect(readRootCause(errors)).toEqual({ kind: "other", line });
