@@ -1,3 +1,4 @@
+import { compareText } from "../common/problem.ts";
 import { listOf } from "../common/text.ts";
 import type { FlinkVersion } from "./manifest.ts";
 import { formatListText, formatMapText, parseListText, parseMapText } from "./option-text.ts";
@@ -215,7 +216,10 @@ function parseList(text: string, values: readonly string[] | undefined): OptionV
 /** `a:1,b:2` as well as `{a: 1, b: 2}`; sent in the first form, which every version reads. */
 function parseMap(text: string): OptionValue | undefined {
   const pairs = parseMapText(text);
-  return pairs === undefined ? undefined : same(formatMapText(pairs));
+  if (pairs === undefined) return undefined;
+  // Pairs have no order: whoever sorts the lines of a mapping changes nothing.
+  const sorted = pairs.toSorted(([a], [b]) => compareText(a, b));
+  return { canonical: formatMapText(sorted), flink: formatMapText(pairs) };
 }
 
 function same(text: string): OptionValue {

@@ -330,6 +330,7 @@ describe("buildFlinkConfiguration", () => {
 describe("canonicalConfiguration", () => {
   it.each([
     [{ "execution.checkpointing.interval": "30s" }, { "execution.checkpointing.interval": "PT30S" }],
+    [{ "pipeline.global-job-parameters": "b:2,a:1" }, { "pipeline.global-job-parameters": "{a: 1, b: 2}" }],
     [{ "state.backend": "ROCKSDB" }, { "state.backend.type": "rocksdb" }],
     [{ "state.backend.rocksdb.writebuffer.size": "64mb" }, { "state.backend.rocksdb.writebuffer.size": "65536 kb" }],
   ])("makes %j and %j alike", (a, b) => {
