@@ -28,7 +28,7 @@ export function previewChanges(
   const removed = new Set<string>();
   for (const [id, whole] of plans) {
     const plan = bounded(whole);
-    if (isSamePlan(files.get(`${id}.json`), plan) && files.has(`${id}.md`)) continue;
+    if (isSamePlan(readPlan(files, id), plan) && files.has(`${id}.md`)) continue;
     planned.push(id);
     changes.set(`${id}.json`, formatPlanJson(plan));
     changes.set(`${id}.md`, formatPlanMarkdown(plan));
@@ -69,12 +69,20 @@ function bounded(plan: Plan): Plan {
 }
 
 /** What moves by itself does not count: when it was planned, and how far checkpoints have gone on since. */
-function isSamePlan(text: string | undefined, plan: Plan): boolean {
-  if (text === undefined) return false;
+function isSamePlan(written: Plan | undefined, plan: Plan): boolean {
   try {
-    return JSON.stringify(withoutTime(JSON.parse(text) as Plan)) === JSON.stringify(withoutTime(plan));
+    return written !== undefined && JSON.stringify(withoutTime(written)) === JSON.stringify(withoutTime(plan));
   } catch {
     return false; // Not what we wrote: then it is written again.
+  }
+}
+
+/** The plan that stands on the previews' branch; undefined where there is none that can be read. */
+export function readPlan(files: ReadonlyMap<string, string>, id: string): Plan | undefined {
+  try {
+    return JSON.parse(files.get(`${id}.json`) ?? "") as Plan; // who asks has found it to be the same as one of ours
+  } catch {
+    return undefined;
   }
 }
 

@@ -17,7 +17,7 @@ import type { DonePass, Pass } from "../pass/reconcile.ts";
 import { findRequests, refPrefixes, type Request } from "./find-requests.ts";
 import type { Plan } from "./plan.ts";
 import { planRequest, planWithout, RequestTooLargeError, subjectOf, type PlanRequestDeps } from "./plan-request.ts";
-import { idOfPreview, previewChanges, previewMessage } from "./preview-files.ts";
+import { idOfPreview, previewChanges, previewMessage, readPlan } from "./preview-files.ts";
 
 /** Who tells the people of a request about its plan, besides the branch. */
 export interface RequestReporter {
@@ -66,8 +66,10 @@ export class Previews {
   /** Why a request could not be planned when it was last tried, so that it is said once. */
   readonly #putOff = new Map<string, string>();
   #unwritten = true;
-  /** Requests whose newest plan was not told yet. */
-  readonly #untold = new Set<string>();
+  /** Plans that were not told yet, by request. */
+  readonly #untold = new Map<string, Plan>();
+  /** Requests of which this daemon has told a plan, or is about to. */
+  readonly #ownWord = new Set<string>();
 
   constructor(deps: PreviewsDeps) {
     this.#deps = deps;
@@ -115,9 +117,13 @@ export class Previews {
       signal.throwIfAborted();
       if (await this.#plan(request, key, live, signal)) news += 1;
     }
-    for (const id of this.#known.keys()) if (!this.#requests.some((request) => request.id === id)) this.#known.delete(id);
+    this.#forgetAllBut(new Set(this.#requests.map(({ id }) => id)));
     if (news > 0 || this.#unwritten) await this.#write(live, signal);
     await this.#report(signal);
+  }
+
+  #forgetAllBut(ids: ReadonlySet<string>): void {
+    for (const known of [this.#known, this.#ownWord]) for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
   }
 
   async #list(signal: AbortSignal): Promise<void> {
@@ -203,16 +209,25 @@ export class Previews {
     }
     this.#unwritten = unseen.length > 0;
     this.#missed = new Set([...this.#missed, ...unseen.filter((id) => id !== undefined)]);
-    for (const id of found.planned) this.#untold.add(id);
+    this.#noteUntold(plans, found.planned, read.files);
+  }
+
+  /** A daemon before this one may have died between the branch and the forge, so what it wrote is told again: in the words that stand there. */
+  #noteUntold(plans: ReadonlyMap<string, Plan>, planned: readonly string[], files: ReadonlyMap<string, string>): void {
+    for (const [id, plan] of plans) {
+      if (planned.includes(id)) this.#untold.set(id, plan);
+      else if (!this.#ownWord.has(id)) this.#untold.set(id, readPlan(files, id) ?? plan);
+      this.#ownWord.add(id);
+    }
   }
 
   async #report(signal: AbortSignal): Promise<void> {
-    for (const id of [...this.#untold].slice(0, MAX_TOLD)) {
+    for (const [id, plan] of [...this.#untold].slice(0, MAX_TOLD)) {
       const known = this.#known.get(id);
       this.#untold.delete(id);
-      if (known?.plan === undefined || (await this.#deps.reporter?.report(known.request, known.plan, signal)) !== false) continue;
+      if (known?.plan === undefined || (await this.#deps.reporter?.report(known.request, plan, signal)) !== false) continue;
       // Behind all others: the forge may refuse this one for ever, and is left alone for a while after each refusal.
-      this.#untold.add(id);
+      this.#untold.set(id, plan);
       return;
     }
   }

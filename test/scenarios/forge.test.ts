@@ -90,6 +90,31 @@ it("tells a request its plan while another one cannot be commented on", async ()
   expect(forge.comments.map(({ request }) => request)).toEqual([7]);
 });
 
+it("tells a plan that a daemon before it had written and not told, once", async () => {
+  await using forged = await aWorldWithForge("github");
+  const { world, forge } = forged;
+  const commit = await world.push(await aRunningJob("orders"));
+  const untold = world.startDaemon(({ forge: _forge, ...config }) => config);
+  await untold.untilJob("orders", isRunning);
+  const files = { "orders.yaml": anArtifact("orders") + aJob("orders", { rpus: 4 }) };
+  const head = await world.git.commitFiles("jobs", "work", files, "change", { parent: commit });
+  forge.openRequest(7);
+  await world.git.git("jobs", ["update-ref", "refs/pull/7/head", head]);
+  const plan = async () => world.git.readFile("jobs", "penstock/previews", "7.md").catch(() => undefined);
+  while ((await plan())?.includes("rescale") !== true) await untold.passes(1);
+  await untold.stop();
+
+  for (let life = 0; life < 2; life += 1) {
+    const daemon = world.startDaemon();
+    const isTold = (): boolean => statesOf(forge, "penstock/plan/test", head).length > life;
+    await until(daemon, "the plan's status", isTold);
+    await daemon.stop();
+  }
+  expect(forge.comments).toMatchObject([{ request: 7 }]);
+  expect(forge.comments[0]!.body.trimEnd().endsWith((await plan())!.trimEnd())).toBe(true);
+  expect(forge.calls.filter((call) => call.startsWith("PATCH "))).toEqual([]);
+});
+
 it("goes on as ever while the forge is down, and tells it later", async () => {
   await using forged = await aWorldWithForge("github");
   const { world, forge } = forged;
