@@ -8,6 +8,8 @@ export interface DaemonProcess {
   untilLog(text: string): Promise<void>;
   /** kill -9: nothing is finished, nothing is said, all that it knew is gone. */
   kill(): Promise<void>;
+  /** Everything logged so far, as JSON lines. */
+  log(): string;
   /** SIGTERM; its exit status. */
   stop(): Promise<number | null>;
 }
@@ -39,6 +41,7 @@ export function startDaemonProcess(configFile: string, environment: Readonly<Rec
       look();
       await promise.finally(() => waiting.delete(look));
     },
+    log: () => lines.join("\n"),
     async kill() {
       child.kill("SIGKILL");
       await ended;

@@ -22,6 +22,8 @@ export interface FakeFlinkOptions {
   readonly highAvailability?: string;
   /** False: the cluster is configured without directories. */
   readonly directories?: boolean;
+  /** `file://…` URIs of another cluster, for one that its jobs may move to. */
+  readonly sharedDirectories?: { readonly checkpointsDir: string; readonly savepointsDir: string };
   /** Checkpoints and bounded jobs go by it; the system's by default. */
   readonly clock?: Clock;
 }
@@ -121,13 +123,14 @@ export interface FakeFlink {
 export async function startFakeFlink(options: FakeFlinkOptions = {}): Promise<FakeFlink> {
   const folder = await mkdtemp(join(tmpdir(), "penstock-fake-flink-"));
   const uriOf = (name: string): string => pathToFileURL(join(folder, name)).href;
-  const directories = options.directories ?? true;
+  const own = { checkpointsDir: uriOf("checkpoints"), savepointsDir: uriOf("savepoints") };
+  const directories = options.directories === false ? undefined : (options.sharedDirectories ?? own);
   const cluster = new FakeCluster({
     version: options.version ?? "1.16.3",
     adaptive: options.adaptive ?? false,
     slots: options.slots ?? 8,
-    checkpointsDir: directories ? uriOf("checkpoints") : undefined,
-    savepointsDir: directories ? uriOf("savepoints") : undefined,
+    checkpointsDir: directories?.checkpointsDir,
+    savepointsDir: directories?.savepointsDir,
     highAvailability: options.highAvailability,
     clock: options.clock ?? systemClock,
   });
@@ -136,7 +139,7 @@ export async function startFakeFlink(options: FakeFlinkOptions = {}): Promise<Fa
     await endpoint.refuse();
     await rm(folder, { recursive: true, force: true });
   };
-  return fakeFlinkOf(cluster, endpoint, { checkpointsDir: uriOf("checkpoints"), savepointsDir: uriOf("savepoints") }, close);
+  return fakeFlinkOf(cluster, endpoint, directories ?? own, close);
 }
 
 function fakeFlinkOf(

@@ -1,0 +1,36 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { WRITING_CALLS, type WritingCall } from "../../src/common/writing-calls.ts";
+import { aRealCluster } from "../kills/cluster-under-test.ts";
+import { describeKills, Kills } from "../kills/kill-matrix.ts";
+import { KillWorld } from "../kills/kill-world.ts";
+
+/** `KILL_OPERATIONS="heal,delete" npm run test:endurance -- test/long/kills.test.ts` does only these. */
+const ONLY = process.env["KILL_OPERATIONS"]?.split(",");
+
+/** SIGKILL at each writing call of each operation, on real Flink, real Git and a daemon in a process of its own. */
+describe.each([
+  { version: "1.20.5", adaptive: true },
+  { version: "1.16.3", adaptive: false },
+])("a daemon that is killed at each writing call of each operation, on Flink $version", ({ version, adaptive }) => {
+  const seen = new Set<WritingCall>();
+
+  it("leaves one that brings all to its end: one live job, its counts continued, its status true", async () => {
+    const world = await KillWorld.open({ clusters: { main: aRealCluster(version, { adaptive }) }, daemons: "processes" });
+    try {
+      const kills = new Kills(world);
+      const more = ONLY === undefined ? {} : { operations: ONLY };
+      await kills.all({ deaths: ["before", "after", "late"], mostOfOne: 2, ...more });
+      console.log(describeKills(`Flink ${version}`, kills.summary));
+      for (const call of kills.summary.calls) seen.add(call);
+      expect(world.violations).toEqual([]);
+    } finally {
+      await world.close();
+    }
+  });
+
+  afterAll(() => {
+    if (ONLY !== undefined) return;
+    const expected = Object.keys(WRITING_CALLS).filter((call) => adaptive || call !== "rescale-job");
+    expect([...seen].sort()).toEqual(expected.sort());
+  });
+});
