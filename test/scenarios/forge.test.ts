@@ -70,6 +70,44 @@ describe.concurrent.each<ForgeKind>(["github", "gitlab", "gitea"])("a daemon wit
   });
 });
 
+it("tells of each commit what became of it: as declared, refused, put right, nothing touched, waiting", async () => {
+  await using forged = await aWorldWithForge("github");
+  const { world, forge } = forged;
+  const newestOf = (commit: string) => forge.statuses.findLast((one) => one.commit === commit);
+  const first = await world.push(await aRunningJob("orders"));
+  const daemon = world.startDaemon();
+  const { flinkJobId } = await daemon.untilJob("orders", isRunning);
+  await until(
+    daemon,
+    "pending",
+    () => newestOf(first)?.description === "default/orders: its first checkpoint is not complete yet",
+  );
+  world.flink.completeCheckpoint(flinkJobId!);
+  world.clock.pass(10_000);
+  await until(daemon, "success", () => newestOf(first)?.state === "success");
+  expect(statesOf(forge, "penstock/applied/test", first).at(0)).toBe("pending");
+
+  const edited = await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { mainArgs: ["--other"] }) });
+  await until(daemon, "a refusal", () => newestOf(edited)?.state === "failure");
+  expect(newestOf(edited)?.description).toMatch(/^default\/orders: .*mainArgs/);
+  const reverted = await world.push({ "orders.yaml": anArtifact("orders") + aJob("orders") });
+  await until(daemon, "success again", () => newestOf(reverted)?.state === "success");
+  expect(newestOf(reverted)?.description).toBe("1 Job as declared");
+  const other = await world.push({ "zone.yaml": anArtifact("unused") });
+  await until(daemon, "success of what touches none", () => newestOf(other)?.state === "success");
+  expect(newestOf(other)?.description).toBe("no Job is touched");
+  const big = await world.push({ "big.yaml": aJob("big", { artifact: "orders", rpus: 100 }) });
+  await until(daemon, "what is missing", () => /needs 100 slots/.test(newestOf(big)?.description ?? ""));
+  expect(newestOf(big)?.state).toBe("pending");
+  // What became of them stays said.
+  expect([first, edited, reverted, other].map((commit) => newestOf(commit)?.state)).toEqual([
+    "success",
+    "failure",
+    "success",
+    "success",
+  ]);
+});
+
 it("tells a request its plan while another one cannot be commented on", async () => {
   await using forged = await aWorldWithForge("github");
   const { world, forge } = forged;
