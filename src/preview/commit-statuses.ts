@@ -2,26 +2,25 @@ import { setTimeout } from "node:timers/promises";
 import type { CommitStatus } from "../forge/forge.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { DonePass, Pass } from "../pass/reconcile.ts";
-import { commitVerdict, jobsAcceptedWith, touchedJobs } from "./commit-verdict.ts";
+import { commitVerdict, jobsAcceptedWith, jobsVerdict, touchedJobs } from "./commit-verdict.ts";
 import type { ForgeTeller } from "./forge-teller.ts";
-
-interface Followed {
-  readonly pass: DonePass;
-  readonly touched: ReadonlySet<ResourceKey>;
-}
 
 /** Calls of a forge come no closer together, whatever moves. */
 const APART_MS = 1000;
+/** So many commits are followed that came before the newest one and still wait. */
+const MAX_FOLLOWED = 20;
 
 /**
- * Tells the forge of the branch's newest commit: pending, then success or failure. Statuses of older commits stay as they were last: what was true of
- * them is the newest one's matter now. Beside the passes; what fails is told again.
+ * Tells the forge of the branch's commits: pending, then success or failure. The newest one is told anew whenever that changes; one before it until it
+ * waits no more, and what was true of it then stays. Beside the passes; what fails is told again.
  */
 export class CommitStatuses {
   readonly #teller: ForgeTeller;
-  #followed: Followed | undefined;
-  #wanted: { readonly commit: string; readonly status: CommitStatus } | undefined;
-  #told: string | undefined;
+  #newest: DonePass | undefined;
+  /** The Jobs that a commit touches; the newest commit last. */
+  readonly #followed = new Map<string, ReadonlySet<ResourceKey>>();
+  readonly #wanted = new Map<string, CommitStatus>();
+  readonly #told = new Map<string, string>();
 
   constructor(teller: ForgeTeller) {
     this.#teller = teller;
@@ -30,16 +29,31 @@ export class CommitStatuses {
   /** Called after every pass. */
   notePass(pass: Pass): void {
     if (pass.kind !== "done") return;
-    const { commit } = pass.snapshot;
-    const before = this.#followed;
-    if (before?.pass.snapshot.commit === commit) this.#followed = { pass, touched: before.touched };
-    else {
+    const newest = pass.snapshot.commit;
+    const before = this.#newest;
+    this.#newest = pass;
+    if (before?.snapshot.commit !== newest) {
       const touched =
-        before === undefined ? jobsAcceptedWith(pass) : touchedJobs(before.pass.snapshot.manifests, pass.snapshot.manifests);
-      this.#followed = { pass, touched };
+        before === undefined ? jobsAcceptedWith(pass) : touchedJobs(before.snapshot.manifests, pass.snapshot.manifests);
+      this.#leaveBehind(touched);
+      this.#followed.delete(newest); // the branch went back to it
+      this.#followed.set(newest, touched);
     }
-    const status = { context: `penstock/applied/${this.#teller.instance}`, ...commitVerdict(pass, this.#followed.touched) };
-    this.#wanted = { commit, status };
+    for (const [commit, touched] of this.#followed) {
+      const verdict = commit === newest ? commitVerdict(pass, touched) : jobsVerdict(pass, touched);
+      this.#wanted.set(commit, { context: `penstock/applied/${this.#teller.instance}`, ...verdict });
+      if (commit !== newest && verdict.state !== "pending") this.#followed.delete(commit);
+    }
+    for (const commit of [...this.#followed.keys()].slice(0, -MAX_FOLLOWED)) this.#forget(commit);
+  }
+
+  /** A newer commit came: of what it touches it tells itself, and what does not wait stays as it was said. */
+  #leaveBehind(touched: ReadonlySet<ResourceKey>): void {
+    for (const [commit, jobs] of this.#followed) {
+      const left = new Set([...jobs].filter((key) => !touched.has(key)));
+      if (left.size === 0 || this.#wanted.get(commit)?.state !== "pending") this.#followed.delete(commit);
+      else this.#followed.set(commit, left);
+    }
   }
 
   /** Until the signal is aborted. Never rejects. */
@@ -50,16 +64,25 @@ export class CommitStatuses {
     }
   }
 
+  /** One of them: calls stay apart. */
   async #tell(signal: AbortSignal): Promise<void> {
-    const wanted = this.#wanted;
-    if (wanted === undefined) return;
-    const { commit, status } = wanted;
-    const text = `${commit} ${status.state} ${status.description}`;
-    if (text === this.#told) return;
-    const done = await this.#teller.try(async (forge) => {
-      await forge.setStatus(commit, status, signal);
-      return true;
-    }, signal);
-    if (done === true) this.#told = text;
+    for (const [commit, status] of this.#wanted) {
+      const text = `${status.state} ${status.description}`;
+      if (text !== this.#told.get(commit)) {
+        const done = await this.#teller.try(async (forge) => {
+          await forge.setStatus(commit, status, signal);
+          return true;
+        }, signal);
+        if (done === true) this.#told.set(commit, text);
+        return;
+      }
+      if (!this.#followed.has(commit)) this.#forget(commit);
+    }
+  }
+
+  #forget(commit: string): void {
+    this.#followed.delete(commit);
+    this.#wanted.delete(commit);
+    this.#told.delete(commit);
   }
 }

@@ -57,11 +57,16 @@ export function jobsAcceptedWith({ snapshot, update }: DonePass): ReadonlySet<Re
   return new Set(accepted.map(([key]) => key));
 }
 
-/** Success when every Job that the commit touches is as it should be and has its first checkpoint; failure with the reason. Pure. */
-export function commitVerdict({ snapshot, desired, update }: DonePass, touched: ReadonlySet<ResourceKey>): Verdict {
-  const [problem] = snapshot.problems;
-  if (problem !== undefined)
-    return { state: "failure", description: `${countOf(snapshot.problems.length, "problem")}: ${formatProblem(problem)}` };
+/** Of the newest commit: a tree with problems fails, otherwise its Jobs tell. Pure. */
+export function commitVerdict(pass: DonePass, touched: ReadonlySet<ResourceKey>): Verdict {
+  const { problems } = pass.snapshot;
+  const [problem] = problems;
+  if (problem === undefined) return jobsVerdict(pass, touched);
+  return { state: "failure", description: `${countOf(problems.length, "problem")}: ${formatProblem(problem)}` };
+}
+
+/** Success when every Job that a commit touches is as it should be and has its first checkpoint; failure with the reason. Pure. */
+export function jobsVerdict({ desired, update }: DonePass, touched: ReadonlySet<ResourceKey>): Verdict {
   let waiting: string | undefined;
   for (const { key, id, declared } of desired.jobs) {
     if (!touched.has(key)) continue;

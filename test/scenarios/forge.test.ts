@@ -70,7 +70,7 @@ describe.concurrent.each<ForgeKind>(["github", "gitlab", "gitea"])("a daemon wit
   });
 });
 
-it("tells of each commit what became of it: as declared, refused, put right, nothing touched, waiting", async () => {
+it.concurrent("tells of each commit what became of it: as declared, refused, put right, nothing touched, waiting", async () => {
   await using forged = await aWorldWithForge("github");
   const { world, forge } = forged;
   const newestOf = (commit: string) => forge.statuses.findLast((one) => one.commit === commit);
@@ -108,7 +108,22 @@ it("tells of each commit what became of it: as declared, refused, put right, not
   ]);
 });
 
-it("tells a request its plan while another one cannot be commented on", async () => {
+it.concurrent("tells of a commit what became of it also after the next one, and of both that they wait", async () => {
+  await using forged = await aWorldWithForge("gitlab");
+  const { world, forge } = forged;
+  const first = await world.push(await aRunningJob("orders"));
+  const daemon = world.startDaemon();
+  const { flinkJobId } = await daemon.untilJob("orders", isRunning);
+  const next = await world.push({ "big.yaml": aJob("big", { artifact: "orders", rpus: 100 }) });
+  const statesNow = () => [first, next].map((commit) => statesOf(forge, "penstock/applied/test", commit).at(-1));
+  await until(daemon, "pending", () => statesNow().every((state) => state === "pending"));
+  world.flink.completeCheckpoint(flinkJobId!);
+  world.clock.pass(10_000);
+  await until(daemon, "success of the first", () => statesNow()[0] === "success");
+  expect(statesNow()[1]).toBe("pending");
+});
+
+it.concurrent("tells a request its plan while another one cannot be commented on", async () => {
   await using forged = await aWorldWithForge("github");
   const { world, forge } = forged;
   const commit = await world.push(await aRunningJob("orders"));
@@ -128,7 +143,7 @@ it("tells a request its plan while another one cannot be commented on", async ()
   expect(forge.comments.map(({ request }) => request)).toEqual([7]);
 });
 
-it("tells a plan that a daemon before it had written and not told, once", async () => {
+it.concurrent("tells a plan that a daemon before it had written and not told, once", async () => {
   await using forged = await aWorldWithForge("github");
   const { world, forge } = forged;
   const commit = await world.push(await aRunningJob("orders"));
@@ -153,7 +168,7 @@ it("tells a plan that a daemon before it had written and not told, once", async 
   expect(forge.calls.filter((call) => call.startsWith("PATCH "))).toEqual([]);
 });
 
-it("goes on as ever while the forge is down, and tells it later", async () => {
+it.concurrent("goes on as ever while the forge is down, and tells it later", async () => {
   await using forged = await aWorldWithForge("github");
   const { world, forge } = forged;
   forge.refuse(3, 503);
