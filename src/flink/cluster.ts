@@ -83,6 +83,8 @@ export class Cluster<Client extends FlinkReader = FlinkClient> {
   #slots: { readonly seen: SlotsSeen; readonly readAtMs: number } | undefined;
   #last: LastLook | undefined;
   #unreachableSinceMs: number | undefined;
+  /** The log says that it cannot be reached. One that only took longer than a pass waits is not worth a line. */
+  #isToldUnreachable = false;
   #looking: Look | undefined;
 
   constructor(options: {
@@ -175,14 +177,15 @@ export class Cluster<Client extends FlinkReader = FlinkClient> {
   async #tryLook(request: LookRequest, signal: AbortSignal): Promise<ClusterSeen> {
     try {
       const seen = await this.#readAll(request, signal);
-      if (this.#unreachableSinceMs !== undefined)
-        this.#log.info({ incarnation: seen.incarnation }, "cluster can be reached again");
+      if (this.#isToldUnreachable) this.#log.info({ incarnation: seen.incarnation }, "cluster can be reached again");
+      this.#isToldUnreachable = false;
       this.#unreachableSinceMs = undefined;
       return seen;
     } catch (error) {
       if (isAbort(error, signal)) throw error;
       const because = oneLine(messageOf(error), 300);
-      if (this.#unreachableSinceMs === undefined) this.#log.warn({ because }, "cluster cannot be reached; it is asked again");
+      if (!this.#isToldUnreachable) this.#log.warn({ because }, "cluster cannot be reached; it is asked again");
+      this.#isToldUnreachable = true;
       return this.#unreachable(because);
     }
   }

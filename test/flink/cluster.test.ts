@@ -263,6 +263,25 @@ describe("a cluster that does not answer", () => {
     expect(logLines.filter((line) => line.includes("can be reached again"))).toHaveLength(1);
   });
 
+  it("is told once as well when it hangs, and one that is only slow is not told at all", async () => {
+    const { fake, cluster, look, logLines } = await aCluster({ timeoutMs: 300 });
+    const told = (): readonly string[] => logLines.filter((line) => line.includes("reached"));
+    const release = Promise.withResolvers<void>();
+    fake.inject(/GET \/jobs\/overview/, { kind: "slow", release: release.promise }, 1);
+    await cluster.look(FRESH, 20, NEVER);
+    release.resolve();
+    await look();
+    expect(told()).toEqual([]);
+
+    fake.inject(/GET \/jobs\/overview/, { kind: "hang" });
+    cluster.expire();
+    for (let pass = 0; pass < 2; pass += 1) {
+      await cluster.look(FRESH, 20, NEVER);
+      await cluster.look(FRESH, PATIENCE_MS, NEVER); // the end of the same look
+    }
+    expect(told()).toEqual([expect.stringContaining("no answer within 300ms")]);
+  });
+
   it.each([
     ["hangs", { kind: "hang" }],
     ["answers with a proxy's page", { kind: "html" }],
