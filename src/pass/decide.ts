@@ -59,12 +59,16 @@ export function decide(input: DecideInput): Decisions {
     desired: new Map(desired.artifacts.map((artifact) => [artifact.key, artifact])),
     seen: observed.artifacts,
   };
-  let slots = freeSlots(desired.jobs, observed, input.now);
+  const claims = claimsOf(desired.jobs, observed, input.now);
+  let slots = withoutClaims(
+    slotsSeen(observed),
+    [...claims.values()].filter(({ isDown }) => !isDown),
+  );
   const finals = findFinalRequests({
     desired,
     observed,
     view,
-    slots,
+    slots: freeSlots(desired.jobs, observed, input.now),
     quotaOf: (job, instead) => quotaOf(job, instead, input),
     unreadable: input.deletionsHeld,
   });
@@ -72,7 +76,8 @@ export function decide(input: DecideInput): Decisions {
   const migrating = new Set(desired.jobs.filter(isMigrating).map((job) => job.id.zone));
   const announcedRpus = new Map<ResourceKey, number>();
   for (const job of desired.jobs.toSorted(byAge)) {
-    const others = withoutClaimOf(job, slots, input);
+    const claim = claims.get(job.key);
+    const others = slotsFor(claim, slots, claims);
     const quota = quotaOf(job, announcedRpus, input, finals);
     const context = { ...jobContext(job, view, others, finals, input), quota, mayMigrate: !migrating.has(job.id.zone) };
     const decision = decideJob(job, context);
@@ -83,10 +88,11 @@ export function decide(input: DecideInput): Decisions {
     if (decision.kind === "announce") {
       const { zone } = job.id;
       slots = takeSlots(
-        others,
+        withOwn(claim, slots),
         { zone, name: decision.work.operation.cluster.name },
         slotsTaken(decision.work, job.record?.status),
       );
+      claims.delete(job.key);
     }
     decided.set(job.key, decision);
   }
@@ -114,7 +120,7 @@ export function decide(input: DecideInput): Decisions {
   const { instance, policy } = input.config;
   const tidying = input.tidying ?? new Set();
   const disposals = decideDisposals({ instance, policy, desired, observed, jobs, tidying, now: input.now });
-  return { jobs, disposals, artifacts, savepoints, slots };
+  return { jobs, disposals, artifacts, savepoints, slots: withoutClaims(slots, downOf(claims)) };
 }
 
 /**
@@ -122,27 +128,51 @@ export function decide(input: DecideInput): Decisions {
  * starts that are announced and not yet seen, and jobs that are between two attempts of Flink's own restart.
  */
 export function freeSlots(jobs: readonly DesiredJob[], observed: Observed, now: number): SlotLedger {
-  let ledger: SlotLedger = new Map(
-    observed.clusters
-      .filter((cluster) => cluster.kind === "reachable")
-      .map((cluster) => [clusterKey(cluster), cluster.slots.free]),
-  );
-  for (const job of jobs) {
-    const claim = claimOf(job, observed, now);
-    if (claim !== undefined) ledger = takeSlots(ledger, claim.cluster, claim.slots);
-  }
-  return ledger;
+  return withoutClaims(slotsSeen(observed), [...claimsOf(jobs, observed, now).values()]);
 }
 
-/** A start that takes the place of an announced one may have its slots: a job must not be in its own way. */
-function withoutClaimOf(job: DesiredJob, slots: SlotLedger, { observed, now }: DecideInput): SlotLedger {
-  const claim = claimOf(job, observed, now);
-  return claim === undefined ? slots : takeSlots(slots, claim.cluster, -claim.slots);
+function slotsSeen(observed: Observed): SlotLedger {
+  const reachable = observed.clusters.filter((cluster) => cluster.kind === "reachable");
+  return new Map(reachable.map((cluster) => [clusterKey(cluster), cluster.slots.free]));
+}
+
+/**
+ * What one Job may take. A start that takes the place of an announced one may have its slots: a job must not be in its own way. Jobs that
+ * are down take what there is in their order, and keep only the others off: if each kept its place free from all of them, a cluster that
+ * came back smaller would get none of them back.
+ */
+function slotsFor(own: Claim | undefined, slots: SlotLedger, claims: ReadonlyMap<ResourceKey, Claim>): SlotLedger {
+  return own?.isDown === true ? slots : withoutClaims(withOwn(own, slots), downOf(claims));
+}
+
+function withOwn(own: Claim | undefined, slots: SlotLedger): SlotLedger {
+  return own === undefined || own.isDown ? slots : takeSlots(slots, own.cluster, -own.slots);
+}
+
+function downOf(claims: ReadonlyMap<ResourceKey, Claim>): readonly Claim[] {
+  return [...claims.values()].filter(({ isDown }) => isDown);
+}
+
+function withoutClaims(slots: SlotLedger, claims: readonly Claim[]): SlotLedger {
+  let ledger = slots;
+  for (const claim of claims) ledger = takeSlots(ledger, claim.cluster, claim.slots);
+  return ledger;
 }
 
 interface Claim {
   readonly cluster: ReachableCluster;
   readonly slots: number;
+  /** It is for a job that is to be brought back; any other one may be taken by Flink at any moment. */
+  readonly isDown: boolean;
+}
+
+function claimsOf(jobs: readonly DesiredJob[], observed: Observed, now: number): Map<ResourceKey, Claim> {
+  const claims = new Map<ResourceKey, Claim>();
+  for (const job of jobs) {
+    const claim = claimOf(job, observed, now);
+    if (claim !== undefined) claims.set(job.key, claim);
+  }
+  return claims;
 }
 
 function claimOf(job: DesiredJob, observed: Observed, now: number): Claim | undefined {
@@ -155,11 +185,11 @@ function claimOf(job: DesiredJob, observed: Observed, now: number): Claim | unde
   const seen = findJob(observed.clusters, zone, operation.cluster, operation.flinkJobId);
   if (seen.kind === "unseen" || operation.kind === "cancel") return undefined;
   const isLive = seen.kind === "listed" && !hasEnded(seen.job);
-  if (operation.kind === "rescale") return { cluster: seen.cluster, slots: Math.max(0, operation.rpus - requested) };
+  if (operation.kind === "rescale") return firmClaim(seen.cluster, operation.rpus - requested);
   if (operation.kind === "stop") {
     const { next } = operation;
     if (next === undefined) return undefined;
-    if (isLive) return { cluster: seen.cluster, slots: Math.max(0, next.rpus - requested) };
+    if (isLive) return firmClaim(seen.cluster, next.rpus - requested);
     return claimOfStart(zone, next.flinkJobId, operation.cluster, next.rpus, observed, now);
   }
   return claimOfStart(zone, operation.flinkJobId, operation.cluster, operation.rpus, observed, now);
@@ -179,7 +209,7 @@ function claimOfStart(
   // A start that Flink refused and that is not due again holds nothing back from others.
   const submission = observed.submissions.get(id);
   if (submission?.kind === "refused" && now < submission.retryAtMs) return undefined;
-  return { cluster: seen.cluster, slots: rpus };
+  return firmClaim(seen.cluster, rpus);
 }
 
 /** A job that is to be brought back keeps its claim: no newcomer may take its place meanwhile. */
@@ -189,13 +219,17 @@ function claimOfRunning(job: DesiredJob, status: JobStatus, observed: Observed):
   const seen = findJob(observed.clusters, job.id.zone, cluster, flinkJobId);
   if (seen.kind === "unseen") return undefined;
   if (seen.kind === "absent" || seen.job.state === "FAILED" || seen.job.state === "CANCELED")
-    return { cluster: seen.cluster, slots: requestedRpus };
+    return { cluster: seen.cluster, slots: requestedRpus, isDown: true };
   return claimOfListed(seen, flinkJobId, requestedRpus);
 }
 
 function claimOfListed(seen: JobSeen & { readonly kind: "listed" }, id: string, rpus: number): Claim | undefined {
   if (hasEnded(seen.job) || isHealthy(seen.job)) return undefined;
-  return { cluster: seen.cluster, slots: Math.max(0, rpus - (seen.cluster.slots.heldByJob?.get(id) ?? 0)) };
+  return firmClaim(seen.cluster, rpus - (seen.cluster.slots.heldByJob?.get(id) ?? 0));
+}
+
+function firmClaim(cluster: ReachableCluster, slots: number): Claim {
+  return { cluster, slots: Math.max(0, slots), isDown: false };
 }
 
 /** What a step takes out of the free slots beyond what its Job holds already. */

@@ -423,6 +423,18 @@ describe("the slots that are free for new starts", () => {
     expect(decisions.slots.get("local/main")).toBe(3);
   });
 
+  it("go to as many of the Jobs that are to be brought back as there is room for, and to no newcomer before all of them", () => {
+    const lineages = ["a", "b", "c"].map((name) => lineagePrefix(INSTANCE, anId({ name })));
+    const restorePoints = Object.fromEntries(lineages.map((lineage) => [lineage, { kind: "listed", entries: [] } as const]));
+    const clusters = [aReachableCluster({ incarnation: "second", slots: { free: 5, total: 5 }, restorePoints })];
+    const jobs = [started("a", 2), started("b", 4), started("c", 2), jobOf("d", 1)];
+    const decisions = decide(aDecideInput({ desired: desiredOf(jobs), observed: anObserved({ clusters }), lastSeen: clusters }));
+    expect(decisions.jobs.map(({ kind }) => kind)).toEqual(["announce", "leave", "announce", "wait"]);
+    expect(decisions.jobs[1]?.because).toContain("needs 4 slots, 3 of 5 free in main");
+    expect(decisions.jobs[3]?.because).toContain("0 of 5 free in main");
+    expect(decisions.slots.get("local/main")).toBe(5 - 2 - 2 - 4);
+  });
+
   it("go to the Job whose start was announced before they go to a new one", () => {
     const jobs = [jobOf("a", 5), announced("b", 5)];
     const decisions = decide(aDecideInput({ desired: desiredOf(jobs) }));
