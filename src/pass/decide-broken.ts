@@ -6,7 +6,7 @@ import { failedDueAtMs } from "./decide-start.ts";
 import type { DesiredJob } from "./desired.ts";
 import { head, isMissedTwice, leave, lineagePrefix, lookAgain, overQuota, type JobContext } from "./job-context.ts";
 import type { JobSeen } from "./observed.ts";
-import { chooseRestorePoint } from "./restore-point.ts";
+import { chooseRestorePoint, isGone, wayOut } from "./restore-point.ts";
 import { restored, startNext } from "./start-next.ts";
 
 /** Failed, cancelled by somebody else, or gone with its JobManager: it is brought back from its newest restore point, for ever. */
@@ -20,7 +20,8 @@ export function decideBroken(
 ): JobDecision {
   if (seen.kind === "unseen") return leave(job, seen.because);
   const { cluster } = seen;
-  const listed = cluster.restorePoints.get(lineagePrefix(context.instance, job.id));
+  const lineage = lineagePrefix(context.instance, job.id);
+  const listed = cluster.restorePoints.get(lineage);
   if (seen.kind === "absent") {
     if (!isMissedTwice(job, flinkJobId, context))
       return lookAgain(job, `cluster ${cluster.name} does not list it; looking again before anything is believed`);
@@ -67,6 +68,13 @@ export function decideBroken(
   if (choice.kind === "looking") return lookAgain(job, `${why}; looking for its newest restore point`);
   if (choice.kind === "wait") return leave(job, `${why}; ${choice.because}`, restored(choice.reason));
   const point = choice.kind === "from" ? choice.point : undefined;
+  // Flink would only fail once more, and nobody would be told what can be done.
+  if (point !== undefined && isGone(point.uri, lineage, cluster, listed))
+    return leave(
+      job,
+      `${why}; what it would go on from, ${point.uri}, is gone; ${wayOut(record)}`,
+      restored("RestorePointMissing"),
+    );
   const how = point === undefined ? `begins anew, since ${choice.because}` : `goes on from ${point.uri}: ${choice.because}`;
   const from = { run: record.status.run, restoreFrom: point, isSticky: true };
   const startWith = (count: number): JobDecision => startNext(job, record, count, from, cluster, `${why}; it ${how}`, context);

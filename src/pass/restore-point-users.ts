@@ -83,7 +83,7 @@ function chosenByHand({ annotations }: Pick<JobManifest, "annotations">): readon
 }
 
 /** Flink writes `file:/a` for `file:///a`, takes three names for S3, and lets the `_metadata` stand for its folder. */
-function normalized(uri: string): string {
+export function normalized(uri: string): string {
   return uri
     .trim()
     .replace(/^file:\/+/, "file:/")

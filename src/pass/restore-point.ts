@@ -1,9 +1,9 @@
 import { newestRestorePoint, type RestorePointEntry } from "../flink/restore-directories.ts";
-import type { RestorePointsSeen } from "../flink/cluster-seen.ts";
+import type { ReachableCluster, RestorePointsSeen } from "../flink/cluster-seen.ts";
 import { attemptOf } from "../model/flink-job-id.ts";
 import type { JobRecord, RestorePoint } from "../model/status.ts";
 import type { JobSeen } from "./observed.ts";
-import { isNeeded } from "./restore-point-users.ts";
+import { isNeeded, normalized } from "./restore-point-users.ts";
 
 /** What the next attempt of a Job that ran before starts from. */
 export type RestoreChoice =
@@ -50,6 +50,29 @@ export function chosenByHand(
   }
   return undefined;
 }
+
+/**
+ * Whether it would stand in the list of what the Job's attempts left, and does not: then every start from it would fail. In doubt, as where
+ * it lies in no directory that was listed, it is not gone.
+ */
+export function isGone(
+  uri: string,
+  lineage: string,
+  { checkpointsDir, savepointsDir }: Pick<ReachableCluster, "checkpointsDir" | "savepointsDir">,
+  listed: RestorePointsSeen | undefined,
+): boolean {
+  if (listed?.kind !== "listed") return false;
+  const place = normalized(uri);
+  const wouldBeListed = [checkpointsDir, savepointsDir].some((dir) => {
+    const start = dir === undefined ? undefined : `${normalized(dir)}/${lineage}`;
+    return start !== undefined && place.startsWith(start) && LISTED.test(place.slice(start.length));
+  });
+  const left = listed.entries.map((entry) => entry.uri);
+  return wouldBeListed && !isNeeded(uri, left);
+}
+
+/** What follows a lineage's digits: the rest of a Flink job id, and a checkpoint's or a savepoint's own folders. */
+const LISTED = /^[0-9a-f]{14}\/(?:chk-\d+|[0-9a-f]{32}(?:\/savepoint-[^/]+)?)$/;
 
 /** As long as the JobManager lists an ended job it knows its last completed checkpoint for certain. */
 function latestOfEndedJob(seen: JobSeen): RestorePoint | undefined {

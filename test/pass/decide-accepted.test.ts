@@ -444,6 +444,24 @@ describe("a Job that its cluster does not list", () => {
   });
 
   it.each([
+    ["is gone from the listed directory", aSavepoint(1).uri, [], "RestorePointMissing"],
+    ["is gone, in Flink's way to write it", aSavepoint(1).uri.replace("file:///", "file:/"), [], "RestorePointMissing"],
+    ["is a checkpoint that is gone", aCheckpoint(1).uri, [], "RestorePointMissing"],
+    ["is there", aSavepoint(1).uri, [aSavepoint(1)], undefined],
+    ["is there, and lies below what was written down", aSavepoint(1).uri.replace("/savepoint-1", ""), [aSavepoint(1)], undefined],
+    ["lies in another directory, so that nobody can tell", aSavepoint(1).uri.replace("/flink/", "/old/"), [], undefined],
+    ["was left by another Job, so that nobody looked", aSavepoint(1).uri.replaceAll(anAttempt(1), "0".repeat(32)), [], undefined],
+    ["lies where no list shows it", `file:///flink/savepoints/${anAttempt(1)}/by/hand`, [], undefined],
+  ] as const)("waits for what it was started from only when that %s", (_, uri, left, reason) => {
+    const status = { attempt: 2, flinkJobId: anAttempt(2), startedFrom: { kind: "Savepoint", uri } } as const;
+    const decision = decide({ status, clusters: fresh({ restorePoints: listed(...left) }) });
+    expect(blockOf(decision)).toBe(reason === undefined ? undefined : `Restored ${reason}`);
+    expect(decision.kind).toBe(reason === undefined ? "announce" : "leave");
+    if (reason !== undefined)
+      expect(decision.because).toContain(`annotate the Job with "penstock/restore-from: ${anAttempt(2)}=<uri>"`);
+  });
+
+  it.each([
     ["the same JobManager forgot it", {}],
     ["jobs outlive their JobManager", { incarnation: "second", highAvailability: true }],
   ])("was cancelled or failed when it left a checkpoint and %s, so it is brought back", (_, more) => {
