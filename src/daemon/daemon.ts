@@ -36,8 +36,11 @@ export interface DaemonEnd {
 
 /** How long a pass may go on after `stop` before its calls are aborted. */
 const GRACE_MS = 8000;
-/** The head of the manifests is asked for with each poll, the one of the status branch, which only we write, with each so many. */
-const STATUS_POLL_EVERY = 6;
+/**
+ * The head of the manifests is asked for with each poll, the one of the status branch, which another daemon of the instance may write, with each so
+ * many: what such a one announced and did not do is gone on with within half a minute.
+ */
+const STATUS_POLL_EVERY = 2;
 
 /** After a webhook the branch is asked for once more when it did not move: some servers tell of a push before they show it. */
 const SECOND_LOOK_MS = 1000;

@@ -90,8 +90,21 @@ const OPERATION: JsonSchema = {
       savepoint: filled,
       drain: { type: "boolean" },
       announcedAt: time,
+      takenOverAt: time,
     },
-    ["purpose", "attempt", "rpus", "run", "restoreFrom", "triggerId", "targetDirectory", "next", "savepoint", "drain"],
+    [
+      "purpose",
+      "attempt",
+      "rpus",
+      "run",
+      "restoreFrom",
+      "triggerId",
+      "targetDirectory",
+      "next",
+      "savepoint",
+      "drain",
+      "takenOverAt",
+    ],
   ),
   allOf: [
     where("kind", ["start"], { required: ["attempt", "rpus", "run"] }),
@@ -103,7 +116,18 @@ const OPERATION: JsonSchema = {
 };
 
 const SAVEPOINT_OPERATION: JsonSchema = {
-  ...fields({ kind: word("take", "dispose"), triggerId: filled, cluster, flinkJobId: text, uri: filled, announcedAt: time }),
+  ...fields(
+    {
+      kind: word("take", "dispose"),
+      triggerId: filled,
+      cluster,
+      flinkJobId: text,
+      uri: filled,
+      announcedAt: time,
+      takenOverAt: time,
+    },
+    ["takenOverAt"],
+  ),
   // What is disposed of may have been taken by somebody else.
   allOf: [where("kind", ["take"], { properties: { flinkJobId: filled } })],
 };

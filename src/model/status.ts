@@ -70,12 +70,16 @@ export interface StartIntent {
   readonly rpus: number;
 }
 
-/** The write-ahead record of a start: pushed before Flink is called, dropped in the commit that knows how it ended. */
+/**
+ * The write-ahead record of a start: pushed before Flink is called, dropped in the commit that knows how it ended. `takenOverAt`, here and in
+ * every other one: since then another daemon than the one that announced it goes on with it.
+ */
 export interface StartOperation extends StartIntent {
   readonly kind: "start";
   readonly run: number;
   readonly restoreFrom?: RestorePoint;
   readonly announcedAt: string;
+  readonly takenOverAt?: string;
 }
 
 /**
@@ -98,6 +102,7 @@ export interface StopOperation {
   /** Emits the last windows; what it leaves is not for resuming. */
   readonly drain?: boolean;
   readonly announcedAt: string;
+  readonly takenOverAt?: string;
 }
 
 /** Without a savepoint: the job never had state, cannot take one, or `policy.onDelete` says so. Only for a deletion. */
@@ -106,6 +111,7 @@ export interface CancelOperation {
   readonly flinkJobId: string;
   readonly cluster: ClusterRef;
   readonly announcedAt: string;
+  readonly takenOverAt?: string;
 }
 
 /** Another parallelism asked of an adaptive scheduler; the job goes on under its id. */
@@ -115,6 +121,7 @@ export interface RescaleOperation {
   readonly cluster: ClusterRef;
   readonly rpus: number;
   readonly announcedAt: string;
+  readonly takenOverAt?: string;
 }
 
 export type Operation = StartOperation | StopOperation | CancelOperation | RescaleOperation;
@@ -228,6 +235,7 @@ export interface SavepointOperation {
   /** Where it is written to, or what is removed. */
   readonly uri: string;
   readonly announcedAt: string;
+  readonly takenOverAt?: string;
 }
 
 export interface SavepointStatus {

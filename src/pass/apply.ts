@@ -20,14 +20,13 @@ import type { Observed } from "./observed.ts";
 import { clusterKey } from "./place.ts";
 import { revealSecrets } from "./secrets-for-job.ts";
 import { takeStep, type StepOutcome, type StepWork } from "./take-step.ts";
-import type { StepSeen, Submission, SubmissionSeen } from "./submissions.ts";
+import { DOUBT_MS, epochOf, type StepSeen, type Submission, type SubmissionSeen } from "./submissions.ts";
+import { operationKey } from "./take-over.ts";
 
 /** What takes longer than this gives its place in the cluster's queue to the next one, and goes on. */
 const PLACE_HELD_MS = 10_000;
 const SUBMISSIONS_AT_ONCE = 4;
 const REFUSED_DELAY = { baseMs: 2000, maxMs: 300_000 };
-/** A program's `main` that takes longer is none that anybody waits for. */
-const DOUBT_MS = 600_000;
 const TIDY_AGAIN_MS = 900_000;
 const STEP_DELAY = { baseMs: 5000, maxMs: 300_000 };
 const UNKNOWN_DELAY = { baseMs: 10_000, maxMs: 300_000 };
@@ -62,6 +61,8 @@ export class Actions {
   readonly #seen = new Map<string, SubmissionSeen>();
   readonly #steps = new Map<string, StepSeen>();
   readonly #abort = new AbortController();
+  /** Steps that are under way, by what was announced. */
+  readonly #underWay = new Map<string, { readonly work: StepWork; readonly abort: AbortController }>();
 
   constructor(options: ActionsOptions) {
     this.#options = options;
@@ -125,8 +126,17 @@ export class Actions {
     }
   }
 
-  /** What nobody asks about any more goes. */
-  forgetAllBut(flinkJobIds: ReadonlySet<string>): void {
+  /**
+   * What nobody asks about any more goes. A step whose announcement stands on the branch no more is given up where it is: another daemon has
+   * settled it, and what is not asked for yet must not be asked for now.
+   */
+  forgetAllBut(flinkJobIds: ReadonlySet<string>, announced?: ReadonlySet<string>): void {
+    for (const [key, { work, abort }] of this.#underWay) {
+      if (announced === undefined || announced.has(key)) continue;
+      this.#underWay.delete(key);
+      this.#steps.delete(stepKey(work.operation));
+      abort.abort();
+    }
     for (const known of [this.#seen, this.#steps]) {
       for (const [id, { kind }] of known) if (kind !== "under-way" && !flinkJobIds.has(id)) known.delete(id);
     }
@@ -155,19 +165,23 @@ export class Actions {
   /** A step on a live job. Not queued behind submissions: a stop must not wait for somebody's slow main(). */
   #take(zone: string, work: StepWork, because: string, observed: Observed): void {
     const { operation } = work;
-    const { flinkJobId, announcedAt } = operation;
+    const { flinkJobId } = operation;
     const key = stepKey(operation);
     const station = this.#stationOf({ zone, cluster: operation.cluster.name });
     const before = this.#steps.get(key);
     const failures = before !== undefined && "failures" in before ? before.failures : 0;
-    this.#steps.set(key, { announcedAt, kind: "under-way" });
+    this.#steps.set(key, { announcedAt: epochOf(operation), kind: "under-way" });
+    this.#underWay.set(operationKey(operation), { work, abort: new AbortController() });
     this.#options.log.info({ step: work.kind, flinkJobId, cluster: operation.cluster.name, because }, "acting");
     void this.#finish(station, work, failures + 1, because, observed);
   }
 
   async #finish(station: Station, work: StepWork, failures: number, because: string, observed: Observed): Promise<void> {
-    const outcome = await this.#tryRun(station, work, observed);
-    if (this.#abort.signal.aborted) return;
+    const key = operationKey(work.operation);
+    const own = this.#underWay.get(key)?.abort.signal ?? this.#abort.signal;
+    const outcome = await this.#tryRun(station, work, observed, AbortSignal.any([own, this.#abort.signal]));
+    if (this.#abort.signal.aborted || own.aborted) return;
+    this.#underWay.delete(key);
     this.#rememberStep(work.operation, outcome, failures);
     this.#tell(station.cluster, work.operation.kind, outcome.kind);
     station.cluster.expire();
@@ -179,11 +193,11 @@ export class Actions {
     this.#options.wake();
   }
 
-  async #tryRun(station: Station, work: StepWork, observed: Observed): Promise<StepOutcome> {
+  async #tryRun(station: Station, work: StepWork, observed: Observed, signal: AbortSignal): Promise<StepOutcome> {
     const missing = work.kind === "stop" && work.next !== undefined ? await this.#whyNotUploaded(work.next, observed) : undefined;
     if (missing !== undefined) return { kind: "held", because: missing };
     try {
-      return await takeStep(station.cluster, work, this.#abort.signal);
+      return await takeStep(station.cluster, work, signal);
     } catch (error) {
       return { kind: "unknown", because: oneLine(messageOf(error), 300) };
     }
@@ -201,7 +215,8 @@ export class Actions {
 
   #rememberStep(operation: Work["operation"], outcome: StepOutcome, failures: number): void {
     const { clock, log } = this.#options;
-    const { flinkJobId, announcedAt } = operation;
+    const { flinkJobId } = operation;
+    const announcedAt = epochOf(operation);
     const key = stepKey(operation);
     if (outcome.kind !== "not-done" && outcome.kind !== "unknown" && outcome.kind !== "held") {
       this.#steps.set(key, { announcedAt, ...outcome });

@@ -20,6 +20,7 @@ import { nextSavepointRecord } from "./savepoint-status.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { isStatusFile } from "./read-snapshot.ts";
 import { findStrangers } from "./strangers.ts";
+import { withTakeOver, type TakeOvers } from "./take-over.ts";
 
 /** What the status branch is to hold after this pass. */
 export interface StatusUpdate {
@@ -41,6 +42,8 @@ export interface BuildStatusInput {
   readonly observed: Observed;
   readonly decisions: Decisions;
   readonly summary: Pick<Summary, "source" | "instance" | "statusLost" | "unmirrored">;
+  /** Operations that this process takes over from another daemon; none by default. */
+  readonly takesOver?: TakeOvers;
   readonly now: number;
 }
 
@@ -75,7 +78,8 @@ export function buildStatus(input: BuildStatusInput): StatusUpdate {
     changes.set(README_PATH, formatStatusReadme(all, summary));
   }
   const { jobs, savepoints, disposals } = input.decisions;
-  const announces = [...jobs, ...savepoints, ...disposals].some(({ kind }) => kind === "announce");
+  const isAnnounced = [...jobs, ...savepoints, ...disposals].some(({ kind }) => kind === "announce");
+  const announces = isAnnounced || (input.takesOver?.size ?? 0) > 0;
   const news = buildNews(input, records);
   return { changes, records, summary, news, message: buildMessage(news, snapshot, summary), announces };
 }
@@ -101,13 +105,16 @@ function nextRecords({
   desired,
   observed,
   decisions,
+  takesOver,
   now,
 }: BuildStatusInput): ReadonlyMap<ResourceKey, ResourceRecord> {
   const next = new Map<ResourceKey, ResourceRecord>();
   const taken = new Set([...desired.jobs, ...desired.savepoints].map(({ key }) => key));
   const context = { commit: snapshot.commit, observed, taken, now };
   const add = (record: ResourceRecord | undefined): void => {
-    if (record !== undefined) next.set(resourceKey(record.id), record);
+    if (record === undefined) return;
+    const key = resourceKey(record.id);
+    next.set(key, withTakeOver(record, takesOver?.get(key) ?? [], now));
   };
   for (const [index, artifact] of desired.artifacts.entries())
     add(nextArtifactRecord(artifact, decisions.artifacts[index]!, context));
@@ -170,9 +177,18 @@ function describeChange(
   const moved = after.status.conditions.find(
     ({ type, status, reason }) => old.get(type)?.status !== status || old.get(type)?.reason !== reason,
   );
+  if (moved === undefined && isTakenOver(before, after)) return { what: "another daemon goes on with what was announced" };
   if (moved === undefined && disposal !== undefined) return { what: "an old restore point", because: disposal };
   if (moved === undefined) return { what: "details" };
   return { what: `${moved.type} ${moved.status} (${moved.reason})`, because: moved.message };
+}
+
+function isTakenOver(before: ResourceRecord | undefined, after: ResourceRecord): boolean {
+  return takenOverAt(after) !== undefined && takenOverAt(after) !== takenOverAt(before);
+}
+
+function takenOverAt(record: ResourceRecord | undefined): string | undefined {
+  return record === undefined || record.kind === "Artifact" ? undefined : record.status.operation?.takenOverAt;
 }
 
 function describeOperation(operation: Operation): string {

@@ -17,7 +17,7 @@ import { continueStart, decideNotListed, settleStarted } from "./decide-start.ts
 import type { DesiredJob } from "./desired.ts";
 import { awaitOutcome, head, nextIntent, notYet, type JobContext } from "./job-context.ts";
 import { findJob } from "./observed.ts";
-import type { StepSeen, SubmissionSeen } from "./submissions.ts";
+import { epochOf, isBeingHandedOver, isInDoubt, type StepSeen, type SubmissionSeen } from "./submissions.ts";
 
 /** Goes on with what was announced, perhaps by a daemon that died. Every step of it may be asked for again. */
 export function continueOperation(job: DesiredJob, record: JobRecord, operation: Operation, context: JobContext): JobDecision {
@@ -39,6 +39,8 @@ function continueStop(job: DesiredJob, record: JobRecord, operation: StopOperati
   const step = stepOf(operation, context);
   if (step?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its stop with savepoint is under way");
   if (step?.kind === "stopped") return afterStop(job, record, operation, step.uri, context);
+  if (step?.kind === "not-done" && isBeingHandedOver(operation, context.now))
+    return awaitOutcome(job, operation, undefined, `${step.because}; another daemon may have asked for it as well`);
   if (step?.kind === "not-done")
     return abandon(
       job,
@@ -114,7 +116,7 @@ function afterRescale(
     return settleStarted(job, start, seen);
   }
   const submission = context.observed.submissions.get(next.flinkJobId);
-  if (submission?.kind === "refused" && isHopeless(submission, context))
+  if (submission?.kind === "refused" && isHopeless(operation, submission, context))
     return goBack(job, record, operation, point, submission.because, context);
   const told = decideNotListed(job, record, start, seen, context);
   if (told !== undefined) return told;
@@ -130,13 +132,21 @@ function afterRescale(
 }
 
 /** Another id is only begun when nothing can come of this one any more: the `main` of an earlier try may still be at work. */
-function isHopeless(refused: SubmissionSeen & { readonly kind: "refused" }, { now }: JobContext): boolean {
+function isHopeless(
+  operation: StopOperation,
+  refused: SubmissionSeen & { readonly kind: "refused" },
+  { now }: JobContext,
+): boolean {
   const isRefusedForGood = refused.retryAtMs === Number.POSITIVE_INFINITY || refused.failures >= 3;
-  return isRefusedForGood && (refused.doubtUntilMs ?? 0) <= now;
+  return isRefusedForGood && !isInDoubt(operation, refused, now);
 }
 
 function startOf(operation: StopOperation, next: StartIntent, record: JobRecord, point: RestorePoint): StartOperation {
-  return { kind: "start", ...next, run: record.status.run, restoreFrom: point, announcedAt: operation.announcedAt };
+  return { kind: "start", ...next, run: record.status.run, restoreFrom: point, ...sinceOf(operation) };
+}
+
+function sinceOf({ announcedAt, takenOverAt }: StopOperation): Pick<StartOperation, "announcedAt" | "takenOverAt"> {
+  return { announcedAt, ...(takenOverAt === undefined ? {} : { takenOverAt }) };
 }
 
 /** To the rpus and the cluster that it had. */
@@ -203,6 +213,8 @@ function continueCancel(job: DesiredJob, record: JobRecord, operation: CancelOpe
 function continueRescale(job: DesiredJob, record: JobRecord, operation: RescaleOperation, context: JobContext): JobDecision {
   const step = stepOf(operation, context);
   if (step?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its rescale in place is under way");
+  if (step?.kind === "rescale-asked" && isBeingHandedOver(operation, context.now))
+    return awaitOutcome(job, operation, undefined, "it rescales in place; another daemon may ask for it as well");
   if (step?.kind === "rescale-asked") {
     return {
       ...head(job),
@@ -230,7 +242,7 @@ function continueRescale(job: DesiredJob, record: JobRecord, operation: RescaleO
 /** What this process knows of the operation, and not of an earlier one on the same job. */
 function stepOf(operation: StopOperation | CancelOperation | RescaleOperation, context: JobContext): StepSeen | undefined {
   const step = context.observed.steps.get(operation.flinkJobId);
-  return step?.announcedAt === operation.announcedAt ? step : undefined;
+  return step?.announcedAt === epochOf(operation) ? step : undefined;
 }
 
 function abandon(job: DesiredJob, block: Block | undefined, because: string): JobDecision {

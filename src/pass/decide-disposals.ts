@@ -12,6 +12,7 @@ import type { Desired, DesiredJob } from "./desired.ts";
 import { isPausedByHand, lineagePrefix } from "./job-context.ts";
 import { findJob, liveIds, type JobSeen, type Observed } from "./observed.ts";
 import { findNeededPlaces, isNeeded } from "./restore-point-users.ts";
+import { epochOf } from "./submissions.ts";
 
 /** So many are under way at a time, and so many Jobs' directories are listed for it in one pass. */
 const AT_ONCE = 3;
@@ -177,7 +178,7 @@ function goOn(
   { observed, now }: DisposalsInput,
 ): DisposalDecision {
   const known = observed.steps.get(operation.triggerId);
-  const step = known?.announcedAt === operation.announcedAt ? known : undefined;
+  const step = known?.announcedAt === epochOf(operation) ? known : undefined;
   const { uri } = operation;
   if (step?.kind === "under-way") return { ...head(job), kind: "await", because: `${uri} is being disposed of` };
   if (step?.kind === "disposed")

@@ -10,6 +10,7 @@ import type { Desired, DesiredJob, DesiredSavepoint } from "./desired.ts";
 import { isOutrun, type FinalRequest } from "./final-savepoints.ts";
 import { findJob, type Observed } from "./observed.ts";
 import { mayNeed } from "./restore-point-users.ts";
+import { epochOf, isBeingHandedOver } from "./submissions.ts";
 
 export interface SavepointContext {
   readonly desired: Desired;
@@ -137,7 +138,7 @@ function continueOperation(
   context: SavepointContext,
 ): SavepointDecision {
   const known = context.observed.steps.get(operation.triggerId);
-  const step = known?.announcedAt === operation.announcedAt ? known : undefined;
+  const step = known?.announcedAt === epochOf(operation) ? known : undefined;
   if (step?.kind === "under-way")
     return {
       ...head(savepoint),
@@ -161,6 +162,8 @@ function continueOperation(
   const block = { condition: "Available" as const, reason: operation.kind === "take" ? "SavepointFailed" : "DisposalFailed" };
   if (step?.kind === "not-done" && context.now < step.retryAtMs)
     return { ...head(savepoint), kind: "await", block, because: `tried again: ${step.because}` };
+  if (step?.kind === "not-done" && isBeingHandedOver(operation, context.now))
+    return { ...head(savepoint), kind: "await", block, because: step.because };
   if (step?.kind === "not-done" && operation.kind === "take")
     return { ...head(savepoint), kind: "abandon", block, because: step.because };
   if (step?.kind === "unknown" && context.now < step.retryAtMs)

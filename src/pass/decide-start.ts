@@ -29,7 +29,7 @@ import {
 } from "./job-context.ts";
 import { findJob, type JobSeen } from "./observed.ts";
 import { place, type Placement } from "./place.ts";
-import type { SubmissionSeen } from "./submissions.ts";
+import { isInDoubt, type SubmissionSeen } from "./submissions.ts";
 
 /** Attempts that fail before they run follow each other ever more slowly, also when the daemon that made them is gone. */
 const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
@@ -166,7 +166,7 @@ function decideBySubmission(
     case "refused":
       if (submission.reason === JOB_ID_SPENT) return settleUnseen(job, operation, seen.cluster);
       // Another id is only begun when nothing can come of this one any more.
-      if ((submission.doubtUntilMs ?? 0) <= context.now && isOutdated(job, record, operation, context))
+      if (!isInDoubt(operation, submission, context.now) && isOutdated(job, record, operation, context))
         return startAgain(job, operation, context);
       if (context.now >= submission.retryAtMs) return undefined;
       return awaitOutcome(job, operation, started(submission.reason), submission.because);

@@ -20,6 +20,7 @@ import { lineagePrefix, type JobContext, type Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
 import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
+import { epochOf } from "./submissions.ts";
 import { findPlacesDisposedOf } from "./restore-point-users.ts";
 import type { SecretsSeen } from "./read-secrets.ts";
 import { withSecrets, type ProgramForJob } from "./secrets-for-job.ts";
@@ -295,7 +296,7 @@ function savepointUnderWay({ record }: DesiredJob, { desired, observed }: Decide
     const operation = savepoint.record?.status.operation;
     if (operation?.kind !== "take" || operation.flinkJobId !== flinkJobId) return false;
     const step = observed.steps.get(operation.triggerId);
-    return step?.kind !== "not-done" || step.announcedAt !== operation.announcedAt;
+    return step?.kind !== "not-done" || step.announcedAt !== epochOf(operation);
   });
   return taking?.id.name;
 }

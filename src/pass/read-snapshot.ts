@@ -110,6 +110,22 @@ export class SnapshotReader {
     }
   }
 
+  /**
+   * Whether the status branch still stands where it was read, asked of the server now. When it does not, or cannot be asked, the next `read` looks
+   * at it again. Never throws but for the signal.
+   */
+  async statusStands(signal: AbortSignal): Promise<boolean> {
+    try {
+      const head = await this.#statusBranch.readHead(signal);
+      if (head === (this.#written ?? this.#status)?.head) return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#log.debug({ err: error }, "cannot ask where the status branch stands, so nothing is called again");
+    }
+    this.expireStatus();
+    return false;
+  }
+
   /** This process pushed a mirror of the status: the branch stands there now, which is no news. The next `read` looks at it. */
   wroteHead(oid: string): void {
     this.#moveTo({ kind: "at", oid });

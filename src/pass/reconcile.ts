@@ -13,6 +13,7 @@ import { planMirror, type MirrorEdit } from "./plan-mirror.ts";
 import { publish, type Published, type PublishDeps } from "./publish.ts";
 import type { SnapshotReader } from "./read-snapshot.ts";
 import type { Snapshot } from "./snapshot.ts";
+import { chooseWork, operationKeys, rememberAnnounced, type Announced, type Undertaking } from "./take-over.ts";
 
 export interface PassDeps extends DecideDeps {
   readonly log: Log;
@@ -32,9 +33,17 @@ export interface PassMemory {
   readonly newsSinceMs: number | undefined;
   /** What was said last of why nothing can be decided or written, so that it is said once. */
   readonly said: string | undefined;
+  /** Who announced what is under way; undefined before the first pass that came to decisions. */
+  readonly announced: Announced | undefined;
 }
 
-export const FIRST_MEMORY: PassMemory = { clusters: [], tidied: new Set(), newsSinceMs: undefined, said: undefined };
+export const FIRST_MEMORY: PassMemory = {
+  clusters: [],
+  tidied: new Set(),
+  newsSinceMs: undefined,
+  said: undefined,
+  announced: undefined,
+};
 
 /** Everything that a pass saw and did; the daemon schedules by it, the command line reports it. */
 export type Pass =
@@ -61,18 +70,19 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   if (decided.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, decided.because);
   const { desired, decisions, now } = decided;
   const summary = { ...decided.summary, ...unmirroredBecause(deps, snapshot) };
-  const update = buildStatus({ snapshot, desired, observed, decisions, summary, now });
+  const work = chooseWork(decisions, snapshot.status.records, memory.announced, now); // what another daemon is about to do is left to it
+  const update = buildStatus({ snapshot, desired, observed, decisions, summary, takesOver: work.takesOver, now });
   const needed = jarsNeeded(update.records.values());
   deps.actions.prepare(decisions, observed, needed); // downloads and uploads, which need no announcement
   const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
-  if (mayApply(published, update)) deps.actions.apply(decisions, observed); // what was announced, and only that
+  if (await mayApply(deps, published, update, work, signal)) deps.actions.apply(work.decisions, observed); // what was announced, and only that
   if (isOnBranch(published)) deps.actions.tidy(needed, observed);
   // What an outcome made of the status is only told once; until it is written, the outcome itself is still needed.
-  if (isOnBranch(published)) deps.actions.forgetAllBut(flinkJobIdsOf(update, observed));
+  if (isOnBranch(published)) deps.actions.forgetAllBut(flinkJobIdsOf(update, observed), operationKeys(update.records));
   const unmirrored = deps.mirror === undefined ? [] : planMirror(mirrorInput(deps.config, snapshot, update));
   if (isOnBranch(published)) deps.mirror?.start(unmirrored, snapshot.head); // the status branch is the truth and comes first
   const pass = { ...decided, kind: "done" as const, update, published, unmirrored };
-  return { ...pass, memory: remember(memory, pass, logPass(deps.log, memory.said, pass), now) };
+  return { ...pass, memory: remember(memory, pass, work, logPass(deps.log, memory.said, pass)) };
 }
 
 /** A daemon that has not tried yet keeps what the one before it has found out. */
@@ -90,11 +100,21 @@ function isOnBranch({ kind }: Published): boolean {
   return kind === "written" || kind === "nothing-to-write";
 }
 
-/** Announced by this pass, or by one before: then nothing new is announced, and what the branch says is enough. */
-function mayApply(published: Published, update: StatusUpdate): boolean {
-  return (
-    published.kind === "written" || (!update.announces && (published.kind === "nothing-to-write" || published.kind === "put-off"))
-  );
+/**
+ * Announced by this pass, or by one before: then nothing new is announced, and what the branch says is enough, as long as it still says so. A
+ * call that is made again may be one that another daemon has settled meanwhile.
+ */
+async function mayApply(
+  deps: PassDeps,
+  published: Published,
+  update: StatusUpdate,
+  work: Undertaking,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (published.kind === "written") return true;
+  if (update.announces) return false;
+  if (published.kind !== "nothing-to-write" && published.kind !== "put-off") return false;
+  return !work.repeats || deps.reader.statusStands(signal);
 }
 
 function blind(deps: PassDeps, memory: PassMemory, because: string): Pass {
@@ -102,13 +122,15 @@ function blind(deps: PassDeps, memory: PassMemory, because: string): Pass {
   return { kind: "blind", because, memory: { ...memory, said: because } };
 }
 
-function remember(memory: PassMemory, pass: Omit<DonePass, "memory">, said: string | undefined, now: number): PassMemory {
+function remember(memory: PassMemory, pass: Omit<DonePass, "memory">, work: Undertaking, said: string | undefined): PassMemory {
+  const { now, update } = pass;
   const hasNews = pass.published.kind === "put-off" || pass.published.kind === "failed" || pass.published.kind === "conflict";
   return {
     clusters: pass.observed.clusters,
     tidied: rememberTidied(memory.tidied, pass),
     newsSinceMs: hasNews ? (memory.newsSinceMs ?? now) : undefined,
     said,
+    announced: rememberAnnounced(memory.announced, update.records, work.decisions, now),
   };
 }
 

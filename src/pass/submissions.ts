@@ -34,7 +34,7 @@ export type SubmissionSeen =
   /** The answer was lost: the job may yet appear, since the program's `main` may still be at work. */
   | ({ readonly kind: "unknown" } & Tried);
 
-/** What is known in this process of a stop, a savepoint, a cancellation or a rescale that was asked for; `announcedAt` tells operations apart. */
+/** What is known in this process of a stop, a savepoint, a cancellation or a rescale that was asked for; `announcedAt` is the epoch of its operation. */
 export type StepSeen = { readonly announcedAt: string } & (
   | { readonly kind: "under-way" }
   /** Stopped, and this savepoint is complete. */
@@ -52,3 +52,36 @@ export type StepSeen = { readonly announcedAt: string } & (
   | { readonly kind: "ended"; readonly because: string }
   | ({ readonly kind: "unknown" } & Tried)
 );
+
+interface Epochal {
+  readonly announcedAt: string;
+  readonly takenOverAt?: string;
+}
+
+/**
+ * Tells operations on one Flink job apart, and who goes on with one: what was learnt before another daemon took it over is no answer to what that
+ * one asks for.
+ */
+export function epochOf({ announcedAt, takenOverAt }: Epochal): string {
+  return takenOverAt ?? announcedAt;
+}
+
+/** A program's `main` that takes longer is none that anybody waits for. */
+export const DOUBT_MS = 600_000;
+/** Until then whoever had an operation has learnt that another daemon took it over, and has given up what he did not ask for yet. */
+const HANDED_OVER_MS = 30_000;
+
+/** Whether an earlier try of this start may still be at work, so that a refusal does not say that nothing runs. */
+export function isInDoubt(
+  { takenOverAt }: Epochal,
+  { doubtUntilMs }: { readonly doubtUntilMs: number | undefined },
+  now: number,
+): boolean {
+  const tooYoung = takenOverAt !== undefined && now < Date.parse(takenOverAt) + DOUBT_MS;
+  return tooYoung || now < (doubtUntilMs ?? 0);
+}
+
+/** Whether what another daemon asked for may still arrive at Flink. */
+export function isBeingHandedOver({ takenOverAt }: Epochal, now: number): boolean {
+  return takenOverAt !== undefined && now < Date.parse(takenOverAt) + HANDED_OVER_MS;
+}

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { formatTime } from "../../src/common/clock.ts";
 import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
 import type { JobStatus, Operation } from "../../src/model/status.ts";
 import type { JobDecision } from "../../src/pass/decision.ts";
-import type { StepSeen, SubmissionSeen } from "../../src/pass/submissions.ts";
+import { epochOf, type StepSeen, type SubmissionSeen } from "../../src/pass/submissions.ts";
 import {
   aCancel,
   aListedJob,
@@ -33,7 +34,7 @@ interface Situation extends Omit<ContextOverrides, "step"> {
 /** The next step of a Job with this operation announced; attempt 1 is healthy on the only cluster but for what is said. */
 function decide(operation: Operation, { step, oldStep, next, manifest, status, ...context }: Situation = {}): JobDecision {
   const seen =
-    step === undefined ? undefined : ({ ...step, announcedAt: oldStep === true ? "before" : operation.announcedAt } as StepSeen);
+    step === undefined ? undefined : ({ ...step, announcedAt: oldStep === true ? "before" : epochOf(operation) } as StepSeen);
   return decideFor(
     { record: aStartedRecord({ status: { attempt: 2, operation, ...status } }), ...(manifest === undefined ? {} : { manifest }) },
     {
@@ -69,6 +70,37 @@ const afterStop = (job?: Parameters<typeof aListedJob>[0]): readonly ClusterSeen
 ];
 const STOPPED = { kind: "stopped", uri: SAVEPOINT } as const;
 const FINISHED_WITHOUT_CHECKPOINT = { state: "FAILED", detail: { rootCause: "out of memory" } };
+
+const takenOver = <O extends Operation>(operation: O, agoMs: number): O => ({
+  ...operation,
+  takenOverAt: formatTime(NOW - agoMs),
+});
+
+describe("an operation that was taken over from another daemon", () => {
+  const NOT_DONE = { kind: "not-done", ...TRIED, retryAtMs: LATER } as const;
+
+  it.each([
+    ["a stop that came to nothing", aStop("rescale"), NOT_DONE, "settle abandoned Rescaled SavepointFailed"],
+    ["a rescale that Flink was asked for", aRescale(), { kind: "rescale-asked" }, "settle rescaled"],
+  ] as const)("is not over, half a minute long, while that one may still ask Flink: %s", (_, operation, step, told) => {
+    expect(toldBy(decide(takenOver(operation, 29_000), { step }))).toBe("await");
+    expect(toldBy(decide(takenOver(operation, 30_000), { step }))).toBe(told);
+  });
+
+  it("is settled by what was learnt since, and not by what was learnt before", () => {
+    const operation = takenOver(aStop("suspend"), 60_000);
+    expect(toldBy(decide(operation, { step: STOPPED }))).toBe("settle suspended");
+    expect(toldBy(decide(operation, { step: STOPPED, oldStep: true }))).toBe("resume stop");
+  });
+
+  it("does not go back to what ran before, ten minutes long, while that one may still start the next attempt", () => {
+    const never = refused({ reason: "BadOption", retryAtMs: Number.POSITIVE_INFINITY });
+    const told = (agoMs: number) =>
+      toldBy(decide(takenOver(aStop("rescale"), agoMs), { step: STOPPED, clusters: afterStop(), next: never }));
+    expect(told(599_000)).toMatch(/^await/);
+    expect(told(600_000)).toBe("announce start");
+  });
+});
 
 const PURPOSES = ["rescale", "migrate", "suspend", "final", "delete"] as const;
 

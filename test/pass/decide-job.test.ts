@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { formatTime } from "../../src/common/clock.ts";
 import { parseFlinkJobId } from "../../src/model/flink-job-id.ts";
 import { buildFlinkConfiguration } from "../../src/model/options.ts";
 import type { JobRecord } from "../../src/model/status.ts";
@@ -518,6 +519,19 @@ describe("a start that Flink refused, once what it was refused for was changed",
     (manifest) => {
       const doubtful = { ...submission, doubtUntilMs: NOW + 1 };
       expect(decideAnnounced({ submission: doubtful }, { manifest })).toMatchObject({ kind: "await", because: "no broker" });
+    },
+  );
+
+  it.each([{}, { spec: { rpus: 3 } }, "absent"] as const)(
+    "never begins another id, ten minutes long, when another daemon may still be at this one: %j",
+    (manifest) => {
+      const takenOver = (agoMs: number) => {
+        const record = anAnnouncedRecord({ takenOverAt: formatTime(NOW - agoMs) });
+        return decideAnnounced({ submission: { ...submission, retryAtMs: NOW + 1 } }, { manifest, record }).kind;
+      };
+      expect(takenOver(599_000)).toBe("await");
+      const sure = decideAnnounced({ submission: { ...submission, retryAtMs: NOW + 1 } }, { manifest });
+      expect(takenOver(600_000)).toBe(sure.kind);
     },
   );
 
