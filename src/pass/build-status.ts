@@ -14,6 +14,7 @@ import {
 import { nextArtifactRecord } from "./artifact-status.ts";
 import type { Decisions } from "./decision.ts";
 import type { Desired } from "./desired.ts";
+import { isHeldBack, isSummaryHeldBack, SUMMARY_KEY, type Told } from "./hold-back.ts";
 import { nextJobRecord } from "./job-status.ts";
 import type { Observed } from "./observed.ts";
 import { nextSavepointRecord } from "./savepoint-status.ts";
@@ -42,6 +43,8 @@ export interface BuildStatusInput {
   readonly observed: Observed;
   readonly decisions: Decisions;
   readonly summary: Pick<Summary, "source" | "instance" | "statusLost" | "unmirrored">;
+  /** What this process told before; nothing by default. */
+  readonly told?: Told;
   /** Operations that this process takes over from another daemon; none by default. */
   readonly takesOver?: TakeOvers;
   readonly now: number;
@@ -100,29 +103,47 @@ function buildNews(
   return news;
 }
 
+/** Decisions that only say what is seen: what they say may wait, when somebody else says otherwise. */
+const ONLY_TELLING: ReadonlySet<string> = new Set(["leave", "wait", "await", "resume", "fetch", "inspect", "deleting"]);
+
 function nextRecords({
   snapshot,
   desired,
   observed,
   decisions,
+  told,
   takesOver,
   now,
 }: BuildStatusInput): ReadonlyMap<ResourceKey, ResourceRecord> {
   const next = new Map<ResourceKey, ResourceRecord>();
   const taken = new Set([...desired.jobs, ...desired.savepoints].map(({ key }) => key));
   const context = { commit: snapshot.commit, observed, taken, now };
-  const add = (record: ResourceRecord | undefined): void => {
-    if (record === undefined) return;
-    const key = resourceKey(record.id);
-    next.set(key, withTakeOver(record, takesOver?.get(key) ?? [], now));
+  const add = (made: ResourceRecord | undefined, ...decided: readonly (string | undefined)[]): void => {
+    if (made === undefined) return;
+    const key = resourceKey(made.id);
+    const before = snapshot.status.records.get(key);
+    const slots = takesOver?.get(key) ?? [];
+    const record = withTakeOver(made, slots, now);
+    const mayWait =
+      slots.length === 0 &&
+      before !== undefined &&
+      before !== record &&
+      decided.every((kind) => kind === undefined || ONLY_TELLING.has(kind));
+    next.set(key, mayWait && isHeldBack(told?.get(key), record, before, now) ? before : record);
   };
-  for (const [index, artifact] of desired.artifacts.entries())
-    add(nextArtifactRecord(artifact, decisions.artifacts[index]!, context));
-  for (const [index, savepoint] of desired.savepoints.entries())
-    add(nextSavepointRecord(savepoint, decisions.savepoints[index]!, context));
+  for (const [index, artifact] of desired.artifacts.entries()) {
+    const decision = decisions.artifacts[index]!;
+    add(nextArtifactRecord(artifact, decision, context), decision.kind);
+  }
+  for (const [index, savepoint] of desired.savepoints.entries()) {
+    const decision = decisions.savepoints[index]!;
+    add(nextSavepointRecord(savepoint, decision, context), decision.kind);
+  }
   const disposals = new Map(decisions.disposals.map((disposal) => [disposal.key, disposal]));
-  for (const [index, job] of desired.jobs.entries())
-    add(nextJobRecord(job, decisions.jobs[index]!, context, disposals.get(job.key)));
+  for (const [index, job] of desired.jobs.entries()) {
+    const [decision, disposal] = [decisions.jobs[index]!, disposals.get(job.key)];
+    add(nextJobRecord(job, decision, context, disposal), decision.kind, disposal?.kind);
+  }
   return next;
 }
 
@@ -135,7 +156,7 @@ function limited(lines: readonly string[]): readonly string[] {
 
 /** The applied commit moves with what is written, or when something under the configured paths was changed; other commits are no news. */
 function buildSummary(
-  { snapshot, summary, observed }: BuildStatusInput,
+  { snapshot, summary, observed, told, now: nowMs }: BuildStatusInput,
   records: ReadonlyMap<ResourceKey, ResourceRecord>,
   writes: boolean,
 ): Summary {
@@ -152,7 +173,10 @@ function buildSummary(
     isDeepStrictEqual(now.unmirrored, before.unmirrored) &&
     isDeepStrictEqual(orphans, before.orphans) &&
     isDeepStrictEqual(problems, before.problems);
-  return isQuiet ? { ...now, appliedCommit: before.appliedCommit, unmanaged: before.unmanaged } : now;
+  if (isQuiet) return { ...now, appliedCommit: before.appliedCommit, unmanaged: before.unmanaged };
+  const isDisputed = before !== undefined && isSummaryHeldBack(told?.get(SUMMARY_KEY), now, before, nowMs);
+  if (!isDisputed) return now;
+  return writes ? { ...before, appliedCommit: now.appliedCommit, unmanaged } : before;
 }
 
 /** The most telling difference; `because` where it knows better than the decision. */

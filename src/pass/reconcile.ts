@@ -5,6 +5,7 @@ import type { Summary } from "../model/status.ts";
 import type { Actions } from "./apply.ts";
 import { buildStatus, type StatusUpdate } from "./build-status.ts";
 import { logPass } from "./explain.ts";
+import { rememberTold, type Told } from "./hold-back.ts";
 import type { Mirror } from "./mirror.ts";
 import { jarsNeeded } from "./jars-needed.ts";
 import { observeAndDecide, type Decided, type DecideDeps } from "./observe-and-decide.ts";
@@ -35,6 +36,8 @@ export interface PassMemory {
   readonly said: string | undefined;
   /** Who announced what is under way; undefined before the first pass that came to decisions. */
   readonly announced: Announced | undefined;
+  /** What was told of each resource, so that what another daemon took back is not told again and again. */
+  readonly told: Told;
 }
 
 export const FIRST_MEMORY: PassMemory = {
@@ -43,6 +46,7 @@ export const FIRST_MEMORY: PassMemory = {
   newsSinceMs: undefined,
   said: undefined,
   announced: undefined,
+  told: new Map(),
 };
 
 /** Everything that a pass saw and did; the daemon schedules by it, the command line reports it. */
@@ -71,7 +75,8 @@ export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: 
   const { desired, decisions, now } = decided;
   const summary = { ...decided.summary, ...unmirroredBecause(deps, snapshot) };
   const work = chooseWork(decisions, snapshot.status.records, memory.announced, now); // what another daemon is about to do is left to it
-  const update = buildStatus({ snapshot, desired, observed, decisions, summary, takesOver: work.takesOver, now });
+  const { told } = memory;
+  const update = buildStatus({ snapshot, desired, observed, decisions, summary, told, takesOver: work.takesOver, now });
   const needed = jarsNeeded(update.records.values());
   deps.actions.prepare(decisions, observed, needed); // downloads and uploads, which need no announcement
   const published = await publish(deps.publish, snapshot, update, memory.newsSinceMs, signal);
@@ -123,7 +128,7 @@ function blind(deps: PassDeps, memory: PassMemory, because: string): Pass {
 }
 
 function remember(memory: PassMemory, pass: Omit<DonePass, "memory">, work: Undertaking, said: string | undefined): PassMemory {
-  const { now, update } = pass;
+  const { now, snapshot, update } = pass;
   const hasNews = pass.published.kind === "put-off" || pass.published.kind === "failed" || pass.published.kind === "conflict";
   return {
     clusters: pass.observed.clusters,
@@ -131,6 +136,12 @@ function remember(memory: PassMemory, pass: Omit<DonePass, "memory">, work: Unde
     newsSinceMs: hasNews ? (memory.newsSinceMs ?? now) : undefined,
     said,
     announced: rememberAnnounced(memory.announced, update.records, work.decisions, now),
+    told: rememberTold(memory.told, {
+      before: snapshot.status,
+      after: update,
+      written: pass.published.kind === "written",
+      now,
+    }),
   };
 }
 
