@@ -101,6 +101,7 @@ async function readFolder(io: Io, config: Config, dir: string, { statusBranch }:
       ...manifestsOf(tree, name),
       trailers: new Map(),
       stale: undefined,
+      ahead: undefined,
       status: buildStatusView(status),
     },
     subject: { kind: "folder", name },

@@ -102,6 +102,29 @@ export class ManifestRepository {
     });
   }
 
+  /**
+   * Whether `ancestor` is in the history of `oid`. History that was not fetched before is fetched once, at most `limit` commits of it; when that is
+   * not enough it cannot be told.
+   */
+  async isBehind(ancestor: string, oid: string, limit: number, signal: AbortSignal): Promise<"yes" | "no" | "cannot-tell"> {
+    return this.fetching.run(async () => {
+      signal.throwIfAborted();
+      await this.store.ensureCommit(oid, signal);
+      if ((await this.#ancestors(oid)).has(ancestor)) return "yes";
+      if (await this.#isCut(oid)) await this.store.deepen(oid, limit, signal);
+      if ((await this.#ancestors(oid)).has(ancestor)) return "yes";
+      return (await this.#isCut(oid)) ? "cannot-tell" : "no";
+    });
+  }
+
+  /** Whether there is more history than what is here. */
+  async #isCut(oid: string): Promise<boolean> {
+    const shallow = await this.store.readShallow();
+    for (const behind of await this.#ancestors(oid))
+      if (shallow.has(behind) && ((await this.store.findCommit(behind))?.parents.length ?? 0) > 0) return true;
+    return false;
+  }
+
   async #findForeign(from: string, isOurs: (commit: Commit) => boolean, limit: number): Promise<string | undefined> {
     let oid: string | undefined = from;
     for (let seen = 0; oid !== undefined && seen <= limit; seen += 1) {

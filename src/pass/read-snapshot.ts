@@ -21,6 +21,9 @@ const MAX_MESSAGES = 100;
 const MAX_PASSED = 100;
 /** So many mirrors of the status are looked through for the commit below them. */
 const MAX_MIRRORS = 100;
+/** So far back the commit that the status was made with is looked for in the branch. */
+const MAX_APPLIED_BEHIND = 500;
+const MAX_DECIDED_BY = 200;
 const STATUS_FILE = /^[^/]+\/[^/]+\/(?:job|artifact|savepoint)\/[^/]+\.yaml$/;
 
 export type SnapshotRead =
@@ -59,6 +62,8 @@ export class SnapshotReader {
   #written: StatusSnapshot | undefined;
   /** What is wrong with asking where the branch stands, and with reading what stands there: a server may do the one and not the other. */
   readonly #troubles: { poll: string | undefined; read: string | undefined } = { poll: undefined, read: undefined };
+  /** Commits that this process was shown as the branch's, the newest last. */
+  #decidedBy: readonly string[] = [];
 
   constructor(options: {
     readonly manifests: ManifestRepository;
@@ -183,7 +188,10 @@ export class SnapshotReader {
     const status = this.#status;
     if (current === undefined || status === undefined)
       return { kind: "unreadable", because: this.#trouble() ?? "the repository was not read yet" };
-    return { kind: "read", snapshot: await this.#build(current, status, signal) };
+    const snapshot = await this.#build(current, status, signal);
+    // A daemon that does not know the newest applied commit fetches before it acts.
+    if (snapshot.ahead !== undefined && (await this.poll(signal))) return this.read(signal);
+    return { kind: "read", snapshot };
   }
 
   /**
@@ -233,6 +241,7 @@ export class SnapshotReader {
   async #build({ head, below }: ReadHead, status: StatusView, signal: AbortSignal): Promise<Snapshot> {
     const { commit, tree } = below;
     const applied = status.summary?.appliedCommit;
+    if (!this.#decidedBy.includes(commit.oid)) this.#decidedBy = [...this.#decidedBy, commit.oid].slice(-MAX_DECIDED_BY);
     const messages =
       applied === commit.oid ? [] : await this.#manifests.readMessagesSince(applied, commit.oid, MAX_MESSAGES, signal);
     return {
@@ -240,9 +249,23 @@ export class SnapshotReader {
       ...manifestsOf(tree, commit.oid),
       head: headOf(head.tree, head.commit.oid),
       trailers: mergeTrailers(messages.map(({ message }) => message)),
+      ahead: applied === undefined || (await this.#knows(applied, commit.oid, signal)) ? undefined : applied,
       stale: this.#trouble(),
       status,
     };
+  }
+
+  /** Whether the branch has or had this commit, as far as this process was shown; where nobody can tell nothing is waited for. */
+  async #knows(applied: string, commit: string, signal: AbortSignal): Promise<boolean> {
+    if (this.#decidedBy.includes(applied)) return true;
+    try {
+      return (await this.#manifests.isBehind(applied, commit, MAX_APPLIED_BEHIND, signal)) !== "no";
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isAboutHistory(error)) throw error;
+      this.#log.debug({ err: error, applied }, "cannot tell whether the branch has the commit that the status was made with");
+      return true;
+    }
   }
 
   #trouble(): string | undefined {

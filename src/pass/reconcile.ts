@@ -1,4 +1,6 @@
+import { formatTime } from "../common/clock.ts";
 import type { Log } from "../common/log.ts";
+import { publicUrl } from "../common/secrets.ts";
 import type { Config } from "../config/config.ts";
 import type { ClusterSeen } from "../flink/cluster-seen.ts";
 import type { Summary } from "../model/status.ts";
@@ -38,7 +40,12 @@ export interface PassMemory {
   readonly announced: Announced | undefined;
   /** What was told of each resource, so that what another daemon took back is not told again and again. */
   readonly told: Told;
+  /** Since when the status is made with a commit that the branch, as it is read, does not have. */
+  readonly aheadSinceMs: number | undefined;
 }
+
+/** So long a copy of the repository may lag behind; then the branch counts as set back, which is a wish like any other. */
+const AHEAD_MS = 120_000;
 
 export const FIRST_MEMORY: PassMemory = {
   clusters: [],
@@ -47,6 +54,7 @@ export const FIRST_MEMORY: PassMemory = {
   said: undefined,
   announced: undefined,
   told: new Map(),
+  aheadSinceMs: undefined,
 };
 
 /** Everything that a pass saw and did; the daemon schedules by it, the command line reports it. */
@@ -65,10 +73,13 @@ export type Pass =
 export type DonePass = Pass & { readonly kind: "done" };
 
 /** One pass, top to bottom. A line with `await` touches the world; a line without is pure and has a table test. */
-export async function reconcileOnce(deps: PassDeps, memory: PassMemory, signal: AbortSignal): Promise<Pass> {
+export async function reconcileOnce(deps: PassDeps, last: PassMemory, signal: AbortSignal): Promise<Pass> {
   const read = await deps.reader.read(signal); // manifests of the head, record of the status branch
-  if (read.kind === "unreadable") return blind(deps, memory, read.because);
+  if (read.kind === "unreadable") return blind(deps, last, read.because);
   const { snapshot } = read;
+  const memory = { ...last, aheadSinceMs: aheadSince(deps, snapshot, last) };
+  const ahead = whyTooOld(snapshot, memory, deps.clock.now());
+  if (ahead !== undefined) return blind(deps, memory, ahead); // another daemon was shown a newer commit: this one would undo what that one did
   const decided = await observeAndDecide(deps, snapshot, memory.clusters, signal, memory.tidied); // what `plan` shows, too
   const { observed } = decided;
   if (decided.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, decided.because);
@@ -122,6 +133,19 @@ async function mayApply(
   return !work.repeats || deps.reader.statusStands(signal);
 }
 
+/** With another repository or branch in the configuration than before, the commit is no news of this one. */
+function aheadSince({ config, clock }: PassDeps, { ahead, status }: Snapshot, last: PassMemory): number | undefined {
+  const source = status.summary?.source;
+  const { url, branch } = config.repository;
+  const isSame = source?.url === publicUrl(url) && source.branch === branch;
+  return ahead === undefined || !isSame ? undefined : (last.aheadSinceMs ?? clock.now());
+}
+
+function whyTooOld({ ahead, commit }: Snapshot, { aheadSinceMs }: PassMemory, now: number): string | undefined {
+  if (ahead === undefined || aheadSinceMs === undefined || now - aheadSinceMs >= AHEAD_MS) return undefined;
+  return `the status was made with commit ${ahead}, which the branch at ${commit} does not have; it is asked for until ${formatTime(aheadSinceMs + AHEAD_MS)}, then the branch counts as set back`;
+}
+
 function blind(deps: PassDeps, memory: PassMemory, because: string): Pass {
   if (memory.said !== because) deps.log.warn({ because }, "nothing can be decided; it is tried again");
   return { kind: "blind", because, memory: { ...memory, said: because } };
@@ -135,6 +159,7 @@ function remember(memory: PassMemory, pass: Omit<DonePass, "memory">, work: Unde
     tidied: rememberTidied(memory.tidied, pass),
     newsSinceMs: hasNews ? (memory.newsSinceMs ?? now) : undefined,
     said,
+    aheadSinceMs: memory.aheadSinceMs,
     announced: rememberAnnounced(memory.announced, update.records, work.decisions, now),
     told: rememberTold(memory.told, {
       before: snapshot.status,

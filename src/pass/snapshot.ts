@@ -20,6 +20,11 @@ export interface Snapshot {
   readonly entryAt: (path: string) => PathEntry | undefined;
   /** Trailers of the commits since the newest applied one; names in lower case. */
   readonly trailers: ReadonlyMap<string, readonly string[]>;
+  /**
+   * The commit that the status was made with, where the branch as this process reads it does not have it: another daemon was shown more, or the
+   * branch was set back while none ran.
+   */
+  readonly ahead: string | undefined;
   /** Why the commit is not known to be the newest: the repository could not be read. */
   readonly stale: string | undefined;
   readonly status: StatusView;

@@ -62,6 +62,7 @@ export async function planRequest(
     ...manifestsOf(manifests, request.head),
     trailers: mergeTrailers(messages),
     stale: live.snapshot.stale,
+    ahead: live.snapshot.ahead,
     status: live.snapshot.status,
   };
   const desired = desiredOf(snapshot);

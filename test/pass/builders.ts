@@ -513,6 +513,7 @@ export function aSnapshot(overrides: Partial<Snapshot> = {}): Snapshot {
     entryAt: (path) => (path === "jars/app.jar" ? ENTRY : undefined),
     trailers: new Map(),
     stale: undefined,
+    ahead: undefined,
     status: aStatusView(),
     ...overrides,
   };
