@@ -23,7 +23,7 @@ const MAX_PASSED = 100;
 const MAX_MIRRORS = 100;
 /** So far back the commit that the status was made with is looked for in the branch. */
 const MAX_APPLIED_BEHIND = 500;
-const MAX_DECIDED_BY = 200;
+const MAX_KNOWN = 200;
 const STATUS_FILE = /^[^/]+\/[^/]+\/(?:job|artifact|savepoint)\/[^/]+\.yaml$/;
 
 export type SnapshotRead =
@@ -62,8 +62,8 @@ export class SnapshotReader {
   #written: StatusSnapshot | undefined;
   /** What is wrong with asking where the branch stands, and with reading what stands there: a server may do the one and not the other. */
   readonly #troubles: { poll: string | undefined; read: string | undefined } = { poll: undefined, read: undefined };
-  /** Commits that this process was shown as the branch's, the newest last. */
-  #decidedBy: readonly string[] = [];
+  /** Commits that the branch had while this process was there, or has in its history, as far as it was looked for. */
+  #known: readonly string[] = [];
 
   constructor(options: {
     readonly manifests: ManifestRepository;
@@ -241,7 +241,7 @@ export class SnapshotReader {
   async #build({ head, below }: ReadHead, status: StatusView, signal: AbortSignal): Promise<Snapshot> {
     const { commit, tree } = below;
     const applied = status.summary?.appliedCommit;
-    if (!this.#decidedBy.includes(commit.oid)) this.#decidedBy = [...this.#decidedBy, commit.oid].slice(-MAX_DECIDED_BY);
+    this.#noteKnown(commit.oid);
     const messages =
       applied === commit.oid ? [] : await this.#manifests.readMessagesSince(applied, commit.oid, MAX_MESSAGES, signal);
     return {
@@ -257,15 +257,21 @@ export class SnapshotReader {
 
   /** Whether the branch has or had this commit, as far as this process was shown; where nobody can tell nothing is waited for. */
   async #knows(applied: string, commit: string, signal: AbortSignal): Promise<boolean> {
-    if (this.#decidedBy.includes(applied)) return true;
+    if (this.#known.includes(applied)) return true;
     try {
-      return (await this.#manifests.isBehind(applied, commit, MAX_APPLIED_BEHIND, signal)) !== "no";
+      const isKnown = (await this.#manifests.isBehind(applied, commit, MAX_APPLIED_BEHIND, signal)) !== "no";
+      if (isKnown) this.#noteKnown(applied);
+      return isKnown;
     } catch (error) {
       signal.throwIfAborted();
       if (!isAboutHistory(error)) throw error;
       this.#log.debug({ err: error, applied }, "cannot tell whether the branch has the commit that the status was made with");
       return true;
     }
+  }
+
+  #noteKnown(oid: string): void {
+    if (!this.#known.includes(oid)) this.#known = [...this.#known, oid].slice(-MAX_KNOWN);
   }
 
   #trouble(): string | undefined {

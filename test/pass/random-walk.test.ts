@@ -4,32 +4,24 @@ import { resourceKey } from "../../src/model/resource.ts";
 import type { StatusUpdate } from "../../src/pass/build-status.ts";
 import { flinkJobIdsOf } from "../../src/pass/reconcile.ts";
 import type { StatusView } from "../../src/pass/snapshot.ts";
+import { operationKeys } from "../../src/pass/take-over.ts";
 import { createRandom, type Random } from "../support/random.ts";
 import { aDecideInput, anId, aPolicy, NOW, ZONE } from "./builders.ts";
 import { EMPTY_BRANCH, push, runPass, type PassInput, type PurePass } from "./pass-driver.ts";
 import { NAMES } from "./random-git.ts";
 import { RandomWorld } from "./random-world.ts";
 import { checkLive, checkPass, checkRepetition, checkRest, newStart, whoNeeds, type Ledger } from "./walk-checks.ts";
+import { seedsOf, walkEach } from "./walk-seeds.ts";
 
 /** `WALK_SEEDS=4711 npm run test:unit -- test/pass/random-walk.test.ts` plays one walk again, `WALK_SEEDS=4000-5000` many. */
-const [FIRST, LAST] = seedsOf(process.env["WALK_SEEDS"]) ?? [0, inject("extent") === "long" ? 2000 : 24];
-const PART = Math.ceil((LAST - FIRST) / Math.max(6, (LAST - FIRST) / 100));
+const SEEDS = seedsOf(process.env["WALK_SEEDS"]) ?? [0, inject("extent") === "long" ? 2000 : 24];
 const STEPS = 50;
 /** So many passes at most until everything has settled; then one more finds nothing to write. */
 const CALM_PASSES = 30;
 
 /** Many lives of some Jobs and their Savepoints, each with everything that can go wrong; a failure names the seed that plays it again. */
 describe("a random walk", () => {
-  const parts = Array.from({ length: Math.ceil((LAST - FIRST) / PART) }, (_, part) => FIRST + part * PART);
-  it.each(parts)("breaks no rule, and everything settles when the faults stop (seeds from %i)", (first) => {
-    for (let seed = first; seed < Math.min(LAST, first + PART); seed += 1) {
-      try {
-        walk(seed);
-      } catch (error) {
-        throw new Error(`seed ${seed}`, { cause: error });
-      }
-    }
-  });
+  walkEach(SEEDS, "breaks no rule, and everything settles when the faults stop", walk);
 });
 
 interface Walk {
@@ -74,8 +66,8 @@ const WRITTEN_MOSTLY = Array.from({ length: 16 }, () => "written" as const);
 /** What it pushed; undefined when nothing was announced. */
 function passOnce(life: Walk, status: StatusView, outcome: PushOutcome): StatusUpdate | undefined {
   const { world, ledger } = life;
-  if (life.daemonLives !== world.daemonLives) life.lastSeen = [];
-  life.daemonLives = world.daemonLives;
+  if (life.daemonLives !== world.daemons[0].lives) life.lastSeen = [];
+  life.daemonLives = world.daemons[0].lives;
   const input = inputOf(world, status, life.lastSeen);
   const pass = runPass(input);
   life.lastSeen = pass.observed.clusters;
@@ -85,7 +77,7 @@ function passOnce(life: Walk, status: StatusView, outcome: PushOutcome): StatusU
   remember(pass, life);
   if (outcome === "lost" && pass.update.announces) return pass.update;
   world.apply(pass.decisions);
-  if (outcome === "written") world.forgetAllBut(flinkJobIdsOf(pass.update, pass.observed));
+  if (outcome === "written") world.forgetAllBut(flinkJobIdsOf(pass.update, pass.observed), operationKeys(pass.update.records));
   checkLive(world);
   return outcome === "failed" ? undefined : pass.update;
 }
@@ -126,11 +118,6 @@ function inputOf(world: RandomWorld, status: StatusView, lastSeen: readonly Clus
     snapshot: { deletionsHeld, trailers },
     decide: { config },
   };
-}
-
-function seedsOf(text: string | undefined): readonly [number, number] | undefined {
-  const match = /^(\d+)(?:-(\d+))?$/.exec(text ?? "");
-  return match === null ? undefined : [Number(match[1]), Number(match[2] ?? match[1]) + 1];
 }
 
 it("walks through time", () => {

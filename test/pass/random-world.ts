@@ -2,14 +2,16 @@ import type { ArtifactSeen } from "../../src/artifacts/artifact-store.ts";
 import { stepKey } from "../../src/pass/apply.ts";
 import type { Decisions } from "../../src/pass/decision.ts";
 import type { Observed } from "../../src/pass/observed.ts";
-import type { StepSeen, Submission, SubmissionSeen } from "../../src/pass/submissions.ts";
+import { epochOf, type StepSeen, type Submission, type SubmissionSeen } from "../../src/pass/submissions.ts";
+import { operationKey } from "../../src/pass/take-over.ts";
 import type { Random } from "../support/random.ts";
-import { anObserved, aReadyArtifact, NOW } from "./builders.ts";
+import { anObserved, anUnreachableCluster, aReadyArtifact, NOW } from "./builders.ts";
 import { RandomFlink, type JobManager, type Step } from "./random-flink.ts";
 import { ALL_NAMES, RandomGit } from "./random-git.ts";
 
 /** A submission on its way: it lands on the process that it was sent to, or never. */
 interface Call {
+  readonly caller: Memory;
   readonly flinkJobId: string;
   readonly submission: Submission;
   readonly cluster: JobManager;
@@ -20,13 +22,24 @@ interface Call {
 
 /** A stop, a cancellation, a rescale, a savepoint or a disposal on its way. */
 interface StepCall {
+  readonly caller: Memory;
   readonly work: Step;
   readonly cluster: JobManager;
   readonly incarnation: number;
   abandoned: boolean;
 }
 
-/** Git, Flink, the network between, and what a daemon knows by heart; a pass sees only what `observe` shows of it. */
+/** What a daemon knows by heart, and lacks. */
+export class Memory {
+  /** How often it began anew, with nothing of it. */
+  lives = 0;
+  readonly submissions = new Map<string, SubmissionSeen>();
+  readonly steps = new Map<string, StepSeen>();
+  /** Clusters that this daemon alone cannot reach, and since when. */
+  readonly cutOff = new Map<string, number>();
+}
+
+/** Git, Flink, the network between, and what its daemons know by heart; a pass sees only what `observe` shows of it. */
 export class RandomWorld {
   now = NOW;
   readonly git: RandomGit;
@@ -34,12 +47,9 @@ export class RandomWorld {
   /** What the project may have, in some worlds. */
   readonly maxRpus: number | undefined;
   readonly runtimeUpdates: "automatic" | "manual";
-  /** How often the daemon began anew, with an empty memory. */
-  daemonLives = 0;
+  readonly daemons: readonly [Memory, ...Memory[]];
   /** Told of every disposal before it happens. */
   onDispose: (uri: string) => void = () => {};
-  readonly submissions = new Map<string, SubmissionSeen>();
-  readonly steps = new Map<string, StepSeen>();
   /** Every Flink job id that was ever pushed. */
   readonly announced = new Set<string>();
   readonly #random: Random;
@@ -47,8 +57,9 @@ export class RandomWorld {
   #stepCalls: readonly StepCall[] = [];
   #artifact: ArtifactSeen = aReadyArtifact();
 
-  constructor(random: Random) {
+  constructor(random: Random, daemons: readonly [Memory, ...Memory[]] = [new Memory()]) {
     this.#random = random;
+    this.daemons = daemons;
     this.git = new RandomGit(random);
     this.flink = new RandomFlink(random, ALL_NAMES);
     this.maxRpus = random.percent(25) ? 7 : undefined;
@@ -64,7 +75,7 @@ export class RandomWorld {
     this.flink.move(this.now);
     for (const call of this.#calls) if (random.percent(50)) this.#moveCall(call);
     for (const call of this.#stepCalls) if (random.percent(50)) this.#moveStep(call);
-    if (random.percent(4)) this.#restartDaemon();
+    for (const daemon of this.daemons) if (random.percent(4)) this.restart(daemon);
   }
 
   /** From now on nothing goes wrong any more. */
@@ -82,25 +93,37 @@ export class RandomWorld {
     this.flink.calmStep();
   }
 
-  observe(): Observed {
-    const clusters = this.flink.clusters.map((cluster) => this.flink.see(cluster));
+  observe({ submissions, steps, cutOff }: Memory = this.daemons[0]): Observed {
+    const clusters = this.flink.clusters.map((cluster) => {
+      const sinceMs = cutOff.get(cluster.name);
+      return sinceMs === undefined ? this.flink.see(cluster) : anUnreachableCluster({ name: cluster.name, sinceMs });
+    });
     const observed = anObserved({ clusters, artifacts: { app: this.#artifact } });
-    return { ...observed, submissions: new Map(this.submissions), steps: new Map(this.steps) };
+    return { ...observed, submissions: new Map(submissions), steps: new Map(steps) };
   }
 
   /** Does what was announced, as `Actions` does. */
-  apply(decisions: Decisions): void {
+  apply(decisions: Decisions, caller: Memory = this.daemons[0]): void {
     for (const decision of [...decisions.jobs, ...decisions.savepoints]) {
       if (!("work" in decision)) continue;
       const { work } = decision;
-      if (work.kind === "start") this.#send(work.submission);
-      else this.#take(work);
+      if (work.kind === "start") this.#send(work.submission, caller);
+      else this.#take(work, caller);
     }
   }
 
-  /** What nobody asks about any more goes, as from `Actions`. */
-  forgetAllBut(ids: ReadonlySet<string>): void {
-    for (const known of [this.submissions, this.steps])
+  /** What nobody asks about any more goes, and what stands on the branch no more is given up, as from `Actions`. */
+  forgetAllBut(ids: ReadonlySet<string>, announced: ReadonlySet<string>, caller: Memory = this.daemons[0]): void {
+    for (const call of this.#stepCalls) {
+      const { operation } = call.work;
+      if (call.caller !== caller || call.abandoned || announced.has(operationKey(operation))) continue;
+      caller.steps.delete(stepKey(operation));
+      call.abandoned = true;
+      // It was on the wire, or was not asked for yet.
+      if (this.#random.percent(50)) this.#perform(call, false);
+      this.#stepCalls = this.#stepCalls.filter((other) => other !== call);
+    }
+    for (const known of [caller.submissions, caller.steps])
       for (const [id, { kind }] of known) if (kind !== "under-way" && !ids.has(id)) known.delete(id);
   }
 
@@ -110,19 +133,19 @@ export class RandomWorld {
     return uris[this.#random.below(uris.length)];
   }
 
-  #send(submission: Submission): void {
+  #send(submission: Submission, caller: Memory): void {
     const cluster = this.flink.cluster(submission.cluster);
     const { flinkJobId } = submission;
-    this.submissions.set(flinkJobId, { kind: "under-way" });
-    const call = { flinkJobId, submission, cluster, incarnation: cluster.incarnation, abandoned: false };
+    caller.submissions.set(flinkJobId, { kind: "under-way" });
+    const call = { caller, flinkJobId, submission, cluster, incarnation: cluster.incarnation, abandoned: false };
     this.#calls = [...this.#calls, call];
   }
 
-  #take(work: Step): void {
-    const { announcedAt, cluster: ref } = work.operation;
+  #take(work: Step, caller: Memory): void {
+    const { cluster: ref } = work.operation;
     const cluster = this.flink.cluster(ref.name);
-    this.steps.set(stepKey(work.operation), { announcedAt, kind: "under-way" });
-    this.#stepCalls = [...this.#stepCalls, { work, cluster, incarnation: cluster.incarnation, abandoned: false }];
+    caller.steps.set(stepKey(work.operation), { announcedAt: epochOf(work.operation), kind: "under-way" });
+    this.#stepCalls = [...this.#stepCalls, { caller, work, cluster, incarnation: cluster.incarnation, abandoned: false }];
   }
 
   #moveStep(call: StepCall): void {
@@ -150,7 +173,8 @@ export class RandomWorld {
         if (isLive) return this.#tell(call, { kind: "not-done", because: "not running", ...tried });
         if (uri === undefined) return this.#tell(call, { kind: "ended", because: "it ended" });
         this.#tell(call, { kind: "stopped", uri });
-        if (!call.abandoned && work.next !== undefined) this.#send({ ...work.next, restoreFrom: { kind: "Savepoint", uri } });
+        if (!call.abandoned && work.next !== undefined)
+          this.#send({ ...work.next, restoreFrom: { kind: "Savepoint", uri } }, call.caller);
         return;
       }
       case "cancel": {
@@ -179,7 +203,7 @@ export class RandomWorld {
 
   #tell(call: StepCall, seen: WithoutTime<StepSeen>): void {
     const { operation } = call.work;
-    if (!call.abandoned) this.steps.set(stepKey(operation), { announcedAt: operation.announcedAt, ...seen });
+    if (!call.abandoned) call.caller.steps.set(stepKey(operation), { announcedAt: epochOf(operation), ...seen });
   }
 
   #isLive({ cluster, work }: StepCall): boolean {
@@ -199,12 +223,12 @@ export class RandomWorld {
     const hasTwin = this.#calls.some((other) => other !== call && other.flinkJobId === id);
     if (outcome === "land") this.#land(call);
     else if (outcome === "lose" || hasTwin || call.cluster.jobs.has(id)) {
-      this.submissions.set(id, { kind: "unknown", because: "no answer", failures: 1, retryAtMs: this.now + 10_000 });
+      call.caller.submissions.set(id, { kind: "unknown", because: "no answer", failures: 1, retryAtMs: this.now + 10_000 });
       call.abandoned = true;
     } else {
       const [reason, retryAtMs] =
         outcome === "refuse" ? ["ProgramFailed", this.now + 2000] : ["BadOption", Number.POSITIVE_INFINITY];
-      this.#refuse(id, reason, retryAtMs, random.oneOf([1, 3]));
+      refuse(call, reason, retryAtMs, random.oneOf([1, 3]));
       this.#end(call);
     }
   }
@@ -216,13 +240,10 @@ export class RandomWorld {
     const isSameProcess = cluster.incarnation === call.incarnation;
     const answer = isSameProcess ? this.flink.land(cluster, call.submission) : "reset";
     if (call.abandoned) return;
-    if (answer === "accepted") this.submissions.set(id, { kind: "accepted", acceptedAtMs: this.now });
-    else if (answer === "spent") this.#refuse(id, "JobIdSpent", this.now, 1);
-    else this.submissions.set(id, { kind: "unknown", because: "connection reset", failures: 1, retryAtMs: this.now });
-  }
-
-  #refuse(id: string, reason: string, retryAtMs: number, failures: number): void {
-    this.submissions.set(id, { kind: "refused", reason, because: "no", failures, retryAtMs, doubtUntilMs: undefined });
+    const { submissions } = call.caller;
+    if (answer === "accepted") submissions.set(id, { kind: "accepted", acceptedAtMs: this.now });
+    else if (answer === "spent") refuse(call, "JobIdSpent", this.now, 1);
+    else submissions.set(id, { kind: "unknown", because: "connection reset", failures: 1, retryAtMs: this.now });
   }
 
   #end(call: Call): void {
@@ -230,11 +251,11 @@ export class RandomWorld {
   }
 
   /** What the process knew is lost; what it sent is not. */
-  #restartDaemon(): void {
-    this.daemonLives += 1;
-    this.submissions.clear();
-    this.steps.clear();
-    for (const call of [...this.#calls, ...this.#stepCalls]) call.abandoned = true;
+  restart(daemon: Memory): void {
+    daemon.lives += 1;
+    daemon.submissions.clear();
+    daemon.steps.clear();
+    for (const call of [...this.#calls, ...this.#stepCalls]) if (call.caller === daemon) call.abandoned = true;
   }
 
   #anyArtifact(): ArtifactSeen {
@@ -246,6 +267,11 @@ export class RandomWorld {
       { kind: "failed", because: "it is nowhere", reason: "NotFound", failures: 1, retryAtMs: this.now + 5000 },
     ]);
   }
+}
+
+function refuse({ caller, flinkJobId }: Call, reason: string, retryAtMs: number, failures: number): void {
+  const told = { because: "no", failures, retryAtMs, doubtUntilMs: undefined };
+  caller.submissions.set(flinkJobId, { kind: "refused", reason, ...told });
 }
 
 type WithoutTime<S> = S extends StepSeen ? Omit<S, "announcedAt"> : never;

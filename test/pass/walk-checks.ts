@@ -54,7 +54,7 @@ function checkDecision(decision: JobDecision, pass: PurePass, world: RandomWorld
   if (decision.kind === "forget") {
     expect(declared).toBe("absent");
     const isOld = record?.status.deleted !== undefined;
-    if (!isOld) expect(world.git.deletionsHeld).toBe(false);
+    if (!isOld) expect(pass.snapshot.deletionsHeld).toBeUndefined();
     if (!isOld) expect(world.flink.newestState(decision.id.name), "state of a Job that is forgotten").toBeUndefined();
   }
   if (decision.kind === "settle") {
@@ -182,7 +182,7 @@ function checkBurial(point: RestorePoint | undefined, decision: JobDecision, wor
     expect(point.uri, `what the tombstone of ${name} keeps`).toBe(world.flink.newestState(name));
 }
 
-function checkSavepoint(decision: SavepointDecision, { desired, observed }: PurePass, world: RandomWorld): void {
+function checkSavepoint(decision: SavepointDecision, { snapshot, desired, observed }: PurePass, world: RandomWorld): void {
   const savepoint = desired.savepoints.find(({ key }) => key === decision.key);
   if (decision.kind === "ready") {
     const spec = savepoint?.declared.kind === "declared" ? savepoint.declared.manifest.spec : savepoint?.record?.spec;
@@ -195,7 +195,7 @@ function checkSavepoint(decision: SavepointDecision, { desired, observed }: Pure
     expect(isOurs(operation.flinkJobId, INSTANCE), "a savepoint of a job that is not ours").toBe(true);
   if (operation.kind === "take") expect(target.kind).not.toBe("unseen");
   if (decision.kind === "announce") expect(savepoint?.declared.kind).toBe(operation.kind === "take" ? "declared" : "absent");
-  if (operation.kind === "dispose" && decision.kind === "announce") expect(world.git.deletionsHeld).toBe(false);
+  if (operation.kind === "dispose" && decision.kind === "announce") expect(snapshot.deletionsHeld).toBeUndefined();
 }
 
 /** Whoever needs the files at `uri`; undefined: they may go. */
@@ -305,7 +305,9 @@ export function checkRest(status: StatusView, world: RandomWorld): readonly stri
     expect(record?.status, why).toMatchObject({ phase: "Ready", flinkJobState: "Running" });
     expect(record?.status.operation, why).toBeUndefined();
   }
-  if (world.maxRpus !== undefined) expect(sum, "rpus of the project").toBeLessThanOrEqual(world.maxRpus);
+  // One of two daemons may have been shown later that something goes, or stays: a quota is a limit, not a lock.
+  if (world.maxRpus !== undefined && world.daemons.length === 1)
+    expect(sum, "rpus of the project").toBeLessThanOrEqual(world.maxRpus);
   return forPeople;
 }
 
