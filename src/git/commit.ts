@@ -6,15 +6,25 @@ export interface Commit {
   readonly committedAtMs: number;
 }
 
-/** Undefined when it is no commit. */
+/**
+ * Undefined when it is no commit. Only a line feed ends a line, and only the lines that Git writes first are looked at: what stands further down, in
+ * the signature for one, is covered by no signature, and must not pass for a parent.
+ */
 export function parseCommit(content: Buffer): Commit | undefined {
   const text = content.toString("utf8");
   const end = text.indexOf("\n\n");
-  const header = end < 0 ? text : text.slice(0, end);
-  const tree = /^tree ([0-9a-f]{40})$/m.exec(header)?.[1];
-  const committedAt = /^committer .*> (\d+) [+-]\d{4}$/m.exec(header)?.[1];
+  const lines = (end < 0 ? text : text.slice(0, end)).split("\n");
+  const tree = /^tree ([0-9a-f]{40})$/.exec(lines[0] ?? "")?.[1];
+  const parents: string[] = [];
+  for (const line of lines.slice(1)) {
+    const parent = /^parent ([0-9a-f]{40})$/.exec(line)?.[1];
+    if (parent === undefined) break;
+    parents.push(parent);
+  }
+  // Behind the author, whose lines odd tools have written more of than one.
+  const committer = lines.slice(1 + parents.length).find((line) => line.startsWith("committer "));
+  const committedAt = committer === undefined ? undefined : /> (\d+) [+-]\d{4}$/.exec(committer)?.[1];
   if (tree === undefined || committedAt === undefined) return undefined;
-  const parents = [...header.matchAll(/^parent ([0-9a-f]{40})$/gm)].map((match) => match[1]!);
   return { tree, parents, message: end < 0 ? "" : text.slice(end + 2), committedAtMs: Number(committedAt) * 1000 };
 }
 

@@ -36,6 +36,17 @@ describe("parseCommit", () => {
     expect(parseCommit(Buffer.from(text))).toMatchObject({ tree, parents: [parent, tree], committedAtMs: 1_700_000_000_000 });
   });
 
+  it.each([["\r"], ["\u2028"], ["\u2029"], ["\n "]])(
+    "takes nothing behind %j for a parent: only Git's own lines count",
+    (end) => {
+      const header = `tree ${tree}\nparent ${parent}\nauthor A <a@b> 1 +0000\ncommitter C <c@d> 2 +0000`;
+      const text = `${header}\ngpgsig -----BEGIN${end}parent ${"3".repeat(40)}${end}tree ${"3".repeat(40)}${end}\n -----END\n\nSubject\n`;
+      expect(parseCommit(Buffer.from(text))).toMatchObject({ tree, parents: [parent], committedAtMs: 2000 });
+      const late = `${header}\nparent ${"3".repeat(40)}\n\nSubject\n`;
+      expect(parseCommit(Buffer.from(late))).toMatchObject({ parents: [parent] });
+    },
+  );
+
   it.each([["blob"], [`tree ${tree}\nauthor A <a@b> 1 +0000\n\nno committer`]])("takes %j for no commit", (text) => {
     expect(parseCommit(Buffer.from(text))).toBeUndefined();
   });
