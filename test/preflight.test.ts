@@ -38,6 +38,8 @@ async function everything(): Promise<Record<string, string>> {
   return {
     git: `if [ "$1" = --exec-path ]; then echo ${folder}/git-core; else echo git version 2.39.5; fi`,
     openssl: "echo 'OpenSSL 3.0.17 1 Jul 2025 (Library: OpenSSL 3.0.17 1 Jul 2025)'",
+    gpg: "echo 'gpg (GnuPG) 2.2.40'",
+    ssh: "echo 'OpenSSH_9.2p1 Debian-2+deb12u5, OpenSSL 3.0.15 3 Sep 2024' >&2",
     promtool: "echo 'promtool, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+b5)' >&2",
     java: `echo 'openjdk version "17.0.15" 2025-04-15' >&2`,
     javac: "echo javac 17.0.15",
@@ -59,6 +61,8 @@ describe("preflight", () => {
       "found    git 2.28 or newer: 2.39.5",
       `found    git http-backend: ${folder}/git-core/git-http-backend`,
       "found    openssl: 3.0.17",
+      "found    gpg: 2.2.40",
+      "found    ssh-keygen: 9.2",
       "found    promtool (Prometheus): 2.42.0",
       "found    java 17 or newer: 17.0.15",
       "found    javac 17 or newer: 17.0.15",
@@ -74,6 +78,8 @@ describe("preflight", () => {
       "MISSING  git 2.28 or newer: not in the PATH. To install: apt-get install git",
       "MISSING  git http-backend: not in the PATH. To install: apt-get install git (a full one)",
       "MISSING  openssl: not in the PATH. To install: apt-get install openssl",
+      "MISSING  gpg: not in the PATH. To install: apt-get install gnupg",
+      "MISSING  ssh-keygen: not in the PATH. To install: apt-get install openssh-client",
       "MISSING  promtool (Prometheus): not in the PATH. To install: apt-get install --no-install-recommends prometheus",
       "MISSING  java 17 or newer: not in the PATH. To install: apt-get install openjdk-17-jdk-headless",
       "MISSING  javac 17 or newer: not in the PATH. To install: apt-get install openjdk-17-jdk-headless",
@@ -95,11 +101,11 @@ describe("preflight", () => {
   });
 
   it("does not ask for Java and Maven when only the fast tests are to run", async () => {
-    const { git, openssl, promtool } = await everything();
-    const commands = { git: git!, openssl: openssl!, promtool: promtool! };
+    const { git, openssl, gpg, ssh, promtool } = await everything();
+    const commands = { git: git!, openssl: openssl!, gpg: gpg!, ssh: ssh!, promtool: promtool! };
     const { status, lines } = await preflightWith(commands, "--only", "fast");
     expect(status).toBe(0);
-    expect(lines).toHaveLength(5);
+    expect(lines).toHaveLength(7);
   });
 
   it.each([

@@ -41,6 +41,20 @@ const TOOLS: readonly Tool[] = [
   { name: "git http-backend", scope: "fast", install: "apt-get install git (a full one)", find: findHttpBackend },
   { name: "openssl", scope: "fast", install: "apt-get install openssl", find: () => findCommand("openssl", ["version"]) },
   {
+    name: "gpg",
+    scope: "fast",
+    install: "apt-get install gnupg",
+    onlyForTests: true,
+    find: () => findCommand("gpg", ["--version"]),
+  },
+  {
+    name: "ssh-keygen",
+    scope: "fast",
+    install: "apt-get install openssh-client",
+    onlyForTests: true,
+    find: () => findCommand("ssh", ["-V"]), // ssh-keygen tells no version
+  },
+  {
     name: "promtool (Prometheus)",
     scope: "fast",
     install: "apt-get install --no-install-recommends prometheus",
