@@ -3,7 +3,7 @@ import { isPenstockError } from "../common/errors.ts";
 import { createLog, type Log } from "../common/log.ts";
 import { parseDurationMs } from "../common/units.ts";
 import type { Config } from "../config/config.ts";
-import { loadConfig } from "../config/load-config.ts";
+import { createConfigLoader } from "../config/load-config.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { runReloading } from "../daemon/reload.ts";
 import { describeJobs } from "../daemon/schedule.ts";
@@ -23,7 +23,8 @@ export async function run(io: Io, options: RunOptions): Promise<ExitStatus> {
     printLine(io.stderr, `--timeout must be a duration like 90s or 10m, found "${options.timeout}"`);
     return 2;
   }
-  const first = await readConfig(io, options.config);
+  const load = createConfigLoader(resolve(io.folder, options.config), io.environment);
+  const first = await readConfig(io, options.config, load);
   if (first === undefined) return 2;
   const logOf = ({ config }: { readonly config: Config }): Log =>
     createLog({ level: config.log.level, people: io.stderr.isTTY === true, stream: io.stderr });
@@ -32,7 +33,6 @@ export async function run(io: Io, options: RunOptions): Promise<ExitStatus> {
   log.info({ instance: config.instance, branch: config.repository.branch, once: options.once }, "penstock starts");
   const common = { clock: io.clock, stop: io.stop };
   if (!options.once) {
-    const load = async (signal: AbortSignal) => loadConfig(resolve(io.folder, options.config), io.environment, signal);
     const listened = await explainPort(io, runReloading({ ...common, first, load, createLog: logOf }));
     log.info("penstock ends");
     return listened ? 0 : 2;

@@ -8,7 +8,7 @@ import type { Config } from "./config.ts";
 import { readFileAtMost } from "./read-file.ts";
 import { readProxies } from "./read-proxies.ts";
 import { readReferences } from "./read-references.ts";
-import { validateConfig } from "./validate-config.ts";
+import { validateConfig, type ValidatedConfig } from "./validate-config.ts";
 
 /** The process's environment, passed in by whoever starts the daemon. */
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -41,21 +41,55 @@ const READ_AGAIN: ReadonlySet<string> = new Set(["server.tokensFile", "server.we
  * is aborted.
  */
 export async function loadConfig(path: string, environment: Environment, signal?: AbortSignal): Promise<LoadedConfig> {
+  return createConfigLoader(path, environment)(signal);
+}
+
+/** For who does so again and again: the file itself is judged only when its content is another one than the last time, as that is work. */
+export function createConfigLoader(path: string, environment: Environment): (signal?: AbortSignal) => Promise<LoadedConfig> {
   const file = resolve(path);
   const proxies = readProxies(environment);
-  const invalid = (problems: readonly Problem[], files: readonly string[]): LoadedConfig => {
-    return { kind: "invalid", problems: sortProblems([...proxies.problems, ...problems]), files };
+  let last: { readonly digest: string; readonly judged: Judged } | undefined;
+  return async (signal) => {
+    const read = await readFileAtMost(file, LIMITS, signal);
+    if ("problem" in read) return invalid([problemOf(path, `the configuration ${read.problem}`), ...proxies.problems], [file]);
+    const digest = sha256Hex(read.content);
+    if (last?.digest !== digest) last = { digest, judged: judge(path, read.content, environment) };
+    return loadJudged(last.judged, { file, environment, proxies }, signal);
   };
+}
 
-  const parsed = await readDocument(path, file, signal);
-  if (parsed.kind === "unreadable") return invalid(parsed.problems, [file]);
-  const validated = validateConfig(parsed.document, environment);
-  if (validated.kind === "invalid") return invalid([...parsed.problems, ...validated.problems], [file]);
+/** What the file says, and everything that is wrong with it by itself. */
+interface Judged {
+  readonly validated: ValidatedConfig;
+  readonly problems: readonly Problem[];
+}
 
+function judge(path: string, content: Uint8Array, environment: Environment): Judged {
+  const parsed = parseDocument(path, content);
+  if (parsed.kind === "unreadable") return { validated: { kind: "invalid", problems: parsed.problems }, problems: [] };
+  return { validated: validateConfig(parsed.document, environment), problems: parsed.problems };
+}
+
+function invalid(problems: readonly Problem[], files: readonly string[]): LoadedConfig {
+  return { kind: "invalid", problems: sortProblems(problems), files };
+}
+
+interface Surroundings {
+  readonly file: string;
+  readonly environment: Environment;
+  readonly proxies: ReturnType<typeof readProxies>;
+}
+
+async function loadJudged(
+  { validated, problems: own }: Judged,
+  { file, environment, proxies }: Surroundings,
+  signal: AbortSignal | undefined,
+): Promise<LoadedConfig> {
+  if (validated.kind === "invalid") return invalid([...proxies.problems, ...own, ...validated.problems], [file]);
   const resolvePath = (named: string): string => resolve(dirname(file), named);
   const read = await readReferences(validated.references, environment, resolvePath, signal);
   const files = [file, ...read.files];
-  const problems = [...proxies.problems, ...parsed.problems, ...read.problems];
+  const problems = [...proxies.problems, ...own, ...read.problems];
   if (problems.length > 0) return invalid(problems, files);
 
   const aws = awsSurroundings(environment);
@@ -71,21 +105,21 @@ export async function loadConfig(path: string, environment: Environment, signal?
   };
 }
 
-type ReadDocument =
+type ParsedDocument =
   | { readonly kind: "readable"; readonly document: YamlDocument; readonly problems: readonly Problem[] }
   | { readonly kind: "unreadable"; readonly problems: readonly Problem[] };
 
-async function readDocument(path: string, file: string, signal: AbortSignal | undefined): Promise<ReadDocument> {
-  const unreadable = (message: string): ReadDocument => {
-    return { kind: "unreadable", problems: [{ file: oneLine(path, 200), line: 1, column: 1, message }] };
-  };
-  const read = await readFileAtMost(file, LIMITS, signal);
-  if ("problem" in read) return unreadable(`the configuration ${read.problem}`);
-  const { documents, problems } = parseYamlFile(oneLine(path, 200), read.content);
+function problemOf(path: string, message: string): Problem {
+  return { file: oneLine(path, 200), line: 1, column: 1, message };
+}
+
+function parseDocument(path: string, content: Uint8Array): ParsedDocument {
+  const { documents, problems } = parseYamlFile(oneLine(path, 200), content);
   const [document, second] = documents;
   if (document === undefined) {
     if (problems.length > 0) return { kind: "unreadable", problems };
-    return unreadable("the configuration is empty; it needs at least instance, repository.url and one cluster");
+    const message = "the configuration is empty; it needs at least instance, repository.url and one cluster";
+    return { kind: "unreadable", problems: [problemOf(path, message)] };
   }
   const surplus: readonly Problem[] =
     second === undefined

@@ -6,7 +6,7 @@ import { inspect } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { formatProblem } from "../../src/common/problem.ts";
 import type { Config } from "../../src/config/config.ts";
-import { loadConfig, type LoadedConfig } from "../../src/config/load-config.ts";
+import { createConfigLoader, loadConfig, type LoadedConfig } from "../../src/config/load-config.ts";
 import { createTestCertificates, type TestCertificates } from "../support/test-certificates.ts";
 
 let base: string;
@@ -357,6 +357,31 @@ ${headers}
       "keyFile: text holds no private key in PEM form",
       "certFile: text holds no PEM certificate (-----BEGIN CERTIFICATE-----)",
     ]);
+  });
+
+  it("is told anew each time: what the file says, what stands in the files that it names, and what is wrong by now", async () => {
+    const file = join(folder, "penstock.yaml");
+    const named = MINIMAL.replace('"}', '", credentials: {username: me, passwordFile: token}}');
+    const read = createConfigLoader(file, {});
+    const print = async (): Promise<string> => {
+      const loaded = await read();
+      return loaded.kind === "loaded" ? loaded.fingerprint : problemsOf(loaded).join("\n");
+    };
+    expect(await print()).toContain("the configuration");
+    await writeFile(join(folder, "token"), "one");
+    await writeFile(file, named);
+    const first = await print();
+    expect(await print()).toBe(first);
+    await writeFile(join(folder, "token"), "two");
+    const second = await print();
+    expect(second).not.toBe(first);
+    await writeFile(file, `${named}wrong: 1\n`);
+    expect(await print()).toContain("wrong");
+    expect(await print()).toContain("wrong");
+    await rm(file);
+    expect(await print()).toContain("the configuration");
+    await writeFile(file, named);
+    expect(await print()).toBe(second);
   });
 
   it("is left as soon as its signal is aborted", async () => {
