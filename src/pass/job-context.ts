@@ -127,11 +127,14 @@ export function isPausedByHand({ declared }: Pick<DesiredJob, "declared">): bool
 
 function jobsOfOurs(job: DesiredJob, context: JobContext): readonly LiveJob[] {
   const digits = resourceDigits(job.id);
-  return context.observed.clusters
-    .filter((cluster) => cluster.kind === "reachable")
-    .filter((cluster) => cluster.zone === job.id.zone)
-    .flatMap((cluster) => [...cluster.jobs.values()].map((listed) => ({ cluster, job: listed })))
-    .filter(({ job: { flinkJobId: id } }) => isOurs(id, context.instance) && parseFlinkJobId(id)?.resource === digits);
+  return (
+    context.observed.clusters
+      .filter((cluster) => cluster.kind === "reachable")
+      .filter((cluster) => cluster.zone === job.id.zone)
+      .flatMap((cluster) => [...cluster.jobs.values()].map((listed) => ({ cluster, job: listed })))
+      // In this order: the instance is hashed for the few that are this Job's alone.
+      .filter(({ job: { flinkJobId: id } }) => parseFlinkJobId(id)?.resource === digits && isOurs(id, context.instance))
+  );
 }
 
 /** The short forms of decisions, so that a decision reads as one line. */
