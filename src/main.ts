@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --optimize-for-size
+#!/usr/bin/env -S node --optimize-for-size --liftoff-only
 import process from "node:process";
 import { runProgram } from "./cli/program.ts";
 import { systemClock } from "./common/clock.ts";
