@@ -26,6 +26,22 @@ async function readText(client: GitClient, files: readonly TreeFile[], path: str
   return Buffer.from(blob.content).toString();
 }
 
+describe("isBehind", () => {
+  it("finds a commit in history that was not fetched before, and none that the branch does not have", async () => {
+    await using repository = await aRepository();
+    const { name, manifests } = repository;
+    const first = await server.commitFiles(name, "main", { "a.yaml": "1" }, "first");
+    for (let number = 2; number < 6; number += 1) await server.commitFiles(name, "main", { "a.yaml": `${number}` }, "more");
+    const head = await server.commitFiles(name, "main", { "a.yaml": "9" }, "last");
+    const other = await server.commitFiles(name, "other", { "b.yaml": "1" }, "elsewhere", { parent: first });
+    expect(await manifests.isBehind(head, head, 500, NEVER)).toBe("yes");
+    expect(await manifests.isBehind(first, head, 2, NEVER)).toBe("cannot-tell");
+    expect(await manifests.isBehind(first, head, 500, NEVER)).toBe("yes");
+    expect(await manifests.isBehind(other, head, 500, NEVER)).toBe("no");
+    expect(await manifests.isBehind(head, first, 500, NEVER)).toBe("no");
+  });
+});
+
 describe("readHead", () => {
   it("finds the branch and not one whose name begins alike", async () => {
     await using repository = await aRepository();
