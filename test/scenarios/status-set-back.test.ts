@@ -22,27 +22,39 @@ interface RunningWorld {
   readonly world: World;
   readonly daemon: RunningDaemon;
   readonly flinkJobId: string;
-  /** The newest commit of the status branch that knows nothing of `orders`. */
-  readonly before: string;
 }
 
-/** `other` ran before `orders` did, so that the status branch has a commit that only knows the one; `orders` has a checkpoint. */
+/** `orders` runs and has a checkpoint, beside another Job in a file of its own. */
 async function aRunningWorld(): Promise<RunningWorld> {
   const world = await createWorld();
-  const other = {
+  await world.push({ ...(await aRunningJob("orders")), ...(await otherFiles()) });
+  return runOrders(world, world.startDaemon());
+}
+
+/** The same, and the newest commit of the status branch that knows nothing of `orders`. */
+async function aWorldWithAPast(): Promise<RunningWorld & { readonly before: string }> {
+  const world = await createWorld();
+  await world.push(await otherFiles());
+  const daemon = world.startDaemon();
+  await daemon.untilJob("other", isRunning);
+  const before = (await world.git.head("jobs", STATUS_BRANCH))!;
+  await world.push(await aRunningJob("orders"));
+  return { ...(await runOrders(world, daemon)), before };
+}
+
+async function otherFiles(): Promise<Readonly<Record<string, string | Uint8Array>>> {
+  return {
     "other.yaml": anArtifact("app") + aJob("other", { artifact: "app", rpus: 1 }),
     "jars/counter.jar": await counterJar(),
   };
-  await world.push(other);
-  const daemon = world.startDaemon();
-  await daemon.untilJob("other", isRunning);
-  await daemon.untilAtRest();
-  const before = (await world.git.head("jobs", STATUS_BRANCH))!;
-  await world.push(await aRunningJob("orders"));
+}
+
+async function runOrders(world: World, daemon: RunningDaemon): Promise<RunningWorld> {
   const { flinkJobId } = await daemon.untilJob("orders", isRunning);
   await untilCheckpointed(world, daemon, flinkJobId!);
-  await daemon.untilAtRest();
-  return { world, daemon, flinkJobId: flinkJobId!, before };
+  await daemon.untilJob("other", isRunning);
+  await daemon.untilAtRest(); // who writes to the status branch now is a person
+  return { world, daemon, flinkJobId: flinkJobId! };
 }
 
 function liveIds(world: World): readonly string[] {
@@ -57,7 +69,7 @@ async function edit(world: World, change: (file: StatusFile) => unknown): Promis
 
 describe.concurrent("a status branch that is set back while no daemon runs", () => {
   it("to before a Job was started lets the next daemon adopt what runs, and start nothing twice", async () => {
-    const { world, daemon, flinkJobId, before } = await aRunningWorld();
+    const { world, daemon, flinkJobId, before } = await aWorldWithAPast();
     await using _ = world;
     await daemon.stop();
     const runs = world.flink.countCalls(RUN);
@@ -70,7 +82,7 @@ describe.concurrent("a status branch that is set back while no daemon runs", () 
   });
 
   it("to before a Job was started that has vanished since does not start it without its state", async () => {
-    const { world, daemon, before } = await aRunningWorld();
+    const { world, daemon, before } = await aWorldWithAPast();
     await using _ = world;
     await daemon.stop();
     world.flink.restart();
@@ -183,6 +195,20 @@ describe.concurrent("a status file that a person edits", () => {
     );
     expect(history.at(-1)?.because).toContain(`${flinkJobId}, was stopped; what it left is kept at file:`);
     expect(liveIds(world)).toHaveLength(1);
+  });
+});
+
+describe.concurrent("a Job that is no loss", () => {
+  it("because its only start failed is withdrawn, and starts under the same name when it is declared again", async () => {
+    const { world, daemon } = await aRunningWorld();
+    await using _ = world;
+    await world.push({ "clicks.yaml": aJob("clicks", { artifact: "orders", mainArgs: ["--throw", "no such topic"] }) });
+    await daemon.untilJob("clicks", has("Started", "ProgramFailed"));
+    await daemon.untilApplied(await world.push({ "clicks.yaml": null }));
+    await daemon.untilAtRest();
+    await world.push({ "clicks.yaml": CLICKS });
+    await daemon.untilJob("clicks", isRunning);
+    expect(liveIds(world)).toHaveLength(3);
   });
 });
 
