@@ -38,6 +38,7 @@ async function everything(): Promise<Record<string, string>> {
   return {
     git: `if [ "$1" = --exec-path ]; then echo ${folder}/git-core; else echo git version 2.39.5; fi`,
     openssl: "echo 'OpenSSL 3.0.17 1 Jul 2025 (Library: OpenSSL 3.0.17 1 Jul 2025)'",
+    curl: "echo 'curl 7.88.1 (x86_64-pc-linux-gnu) libcurl/7.88.1'",
     gpg: "echo 'gpg (GnuPG) 2.2.40'",
     ssh: "echo 'OpenSSH_9.2p1 Debian-2+deb12u5, OpenSSL 3.0.15 3 Sep 2024' >&2",
     promtool: "echo 'promtool, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+b5)' >&2",
@@ -61,6 +62,7 @@ describe("preflight", () => {
       "found    git 2.28 or newer: 2.39.5",
       `found    git http-backend: ${folder}/git-core/git-http-backend`,
       "found    openssl: 3.0.17",
+      "found    curl: 7.88.1",
       "found    gpg: 2.2.40",
       "found    ssh-keygen: 9.2",
       "found    promtool (Prometheus): 2.42.0",
@@ -78,6 +80,7 @@ describe("preflight", () => {
       "MISSING  git 2.28 or newer: not in the PATH. To install: apt-get install git",
       "MISSING  git http-backend: not in the PATH. To install: apt-get install git (a full one)",
       "MISSING  openssl: not in the PATH. To install: apt-get install openssl",
+      "MISSING  curl: not in the PATH. To install: apt-get install curl",
       "MISSING  gpg: not in the PATH. To install: apt-get install gnupg",
       "MISSING  ssh-keygen: not in the PATH. To install: apt-get install openssh-client",
       "MISSING  promtool (Prometheus): not in the PATH. To install: apt-get install --no-install-recommends prometheus",
@@ -101,11 +104,11 @@ describe("preflight", () => {
   });
 
   it("does not ask for Java and Maven when only the fast tests are to run", async () => {
-    const { git, openssl, gpg, ssh, promtool } = await everything();
-    const commands = { git: git!, openssl: openssl!, gpg: gpg!, ssh: ssh!, promtool: promtool! };
+    const { git, openssl, curl, gpg, ssh, promtool } = await everything();
+    const commands = { git: git!, openssl: openssl!, curl: curl!, gpg: gpg!, ssh: ssh!, promtool: promtool! };
     const { status, lines } = await preflightWith(commands, "--only", "fast");
     expect(status).toBe(0);
-    expect(lines).toHaveLength(7);
+    expect(lines).toHaveLength(8);
   });
 
   it.each([

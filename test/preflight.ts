@@ -41,6 +41,13 @@ const TOOLS: readonly Tool[] = [
   { name: "git http-backend", scope: "fast", install: "apt-get install git (a full one)", find: findHttpBackend },
   { name: "openssl", scope: "fast", install: "apt-get install openssl", find: () => findCommand("openssl", ["version"]) },
   {
+    name: "curl",
+    scope: "fast",
+    install: "apt-get install curl",
+    onlyForTests: true,
+    find: () => findCommand("curl", ["--version"]),
+  },
+  {
     name: "gpg",
     scope: "fast",
     install: "apt-get install gnupg",
