@@ -1,6 +1,6 @@
 import type { ArtifactSeen } from "../../src/artifacts/artifact-store.ts";
 import { stepKey } from "../../src/pass/apply.ts";
-import type { Decisions } from "../../src/pass/decision.ts";
+import type { Decisions, Work } from "../../src/pass/decision.ts";
 import type { Observed } from "../../src/pass/observed.ts";
 import { epochOf, type StepSeen, type Submission, type SubmissionSeen } from "../../src/pass/submissions.ts";
 import { operationKey } from "../../src/pass/take-over.ts";
@@ -102,11 +102,9 @@ export class RandomWorld {
     return { ...observed, submissions: new Map(submissions), steps: new Map(steps) };
   }
 
-  /** Does what was announced, as `Actions` does. */
-  apply(decisions: Decisions, caller: Memory = this.daemons[0]): void {
-    for (const decision of [...decisions.jobs, ...decisions.savepoints]) {
-      if (!("work" in decision)) continue;
-      const { work } = decision;
+  /** Does what was announced, as `Actions` does; only so many calls of it when the daemon is killed between two of them. */
+  apply(decisions: Decisions, caller: Memory = this.daemons[0], most = Number.POSITIVE_INFINITY): void {
+    for (const work of worksOf(decisions).slice(0, most)) {
       if (work.kind === "start") this.#send(work.submission, caller);
       else this.#take(work, caller);
     }
@@ -272,6 +270,10 @@ export class RandomWorld {
 function refuse({ caller, flinkJobId }: Call, reason: string, retryAtMs: number, failures: number): void {
   const told = { because: "no", failures, retryAtMs, doubtUntilMs: undefined };
   caller.submissions.set(flinkJobId, { kind: "refused", reason, ...told });
+}
+
+export function worksOf({ jobs, savepoints, disposals }: Decisions): readonly Work[] {
+  return [...jobs, ...savepoints, ...disposals].flatMap((decision) => ("work" in decision ? [decision.work] : []));
 }
 
 type WithoutTime<S> = S extends StepSeen ? Omit<S, "announcedAt"> : never;

@@ -120,7 +120,7 @@ function check(done: DaemonPass | undefined, { world, branches, ledger }: Walk):
       ledger.set(decision.key, started.attempt);
       world.announced.add(started.flinkJobId);
     }
-    for (const decision of pass.decisions.savepoints)
+    for (const decision of [...pass.decisions.savepoints, ...pass.decisions.disposals])
       if (decision.kind === "announce" && decision.work.operation.kind === "dispose")
         world.flink.condemned.add(decision.work.operation.uri);
   }
