@@ -1,4 +1,5 @@
 import { WRITING_CALLS, type WritingCall } from "../../src/common/writing-calls.ts";
+import type { Random } from "../support/random.ts";
 import type { Moment } from "../support/write-gate.ts";
 import type { KillWorld } from "./kill-world.ts";
 import { Operations, type Operation } from "./operations.ts";
@@ -77,6 +78,30 @@ export class Kills {
         killed = await this.#one(operation, death, (call) => isLookedAt(call, operation) && !this.#done.calls.has(call));
       }
     }
+  }
+
+  /** Operations in any order, each with deaths and lost answers at any of its calls, also of the daemon that comes after. */
+  async atRandom(random: Random, steps: number): Promise<{ readonly lostAnswers: number }> {
+    let lostAnswers = 0;
+    await this.#world.start();
+    const [first, ...rest] = this.#operations.list();
+    for (let step = 0; step < steps; step += 1) {
+      const operation = random.oneOf([first!, ...rest]); // there are some
+      await operation.prepare();
+      const chaos = new Chaos(this.#world, random);
+      this.#world.guard = async (call, moment) => chaos.guard(call, moment);
+      await operation.act();
+      await this.#settle(operation, `step ${step} of a random life: ${chaos.told.join(", ")}`);
+      chaos.end();
+      await chaos.settled();
+      await this.#settle(operation, `after step ${step} of a random life: ${chaos.told.join(", ")}`);
+      this.#world.guard = async () => "pass";
+      for (const call of chaos.killedAt) this.#done.calls.add(call);
+      this.#done.operations.add(operation.name);
+      this.#done.kills += chaos.killedAt.length;
+      lostAnswers += chaos.told.length - chaos.killedAt.length;
+    }
+    return { lostAnswers };
   }
 
   /** How often each call comes in a run that nobody disturbs. */
@@ -175,6 +200,55 @@ class Killer {
   async #replace(): Promise<void> {
     await this.#world.kill();
     await this.#world.start();
+  }
+}
+
+/** So many faults an operation at most, or it would never end. */
+const FAULTS_AT_MOST = 4;
+
+/** Deaths and lost answers wherever the dice say so. */
+class Chaos {
+  readonly told: string[] = [];
+  readonly killedAt: WritingCall[] = [];
+  readonly #world: KillWorld;
+  readonly #random: Random;
+  #left = FAULTS_AT_MOST;
+  #killing: Promise<void> = Promise.resolve();
+
+  constructor(world: KillWorld, random: Random) {
+    this.#world = world;
+    this.#random = random;
+  }
+
+  async guard(call: WritingCall, moment: Moment): Promise<"pass" | "cut"> {
+    await this.#killing;
+    if (this.#left === 0 || !this.#random.percent(20)) return "pass";
+    this.#left -= 1;
+    if (this.#random.percent(25)) {
+      this.told.push(`lost ${moment} ${call}`);
+      return "cut";
+    }
+    const arrives = moment === "before" && this.#random.percent(30);
+    this.told.push(`killed ${moment} ${call}${arrives ? ", which arrived" : ""}`);
+    this.killedAt.push(call);
+    this.#killing = this.#replaceAfter(this.#killing);
+    await this.#killing;
+    return arrives ? "pass" : "cut";
+  }
+
+  /** One at a time. */
+  async #replaceAfter(before: Promise<void>): Promise<void> {
+    await before;
+    await this.#world.kill();
+    await this.#world.start();
+  }
+
+  end(): void {
+    this.#left = 0;
+  }
+
+  async settled(): Promise<void> {
+    await this.#killing;
   }
 }
 
