@@ -34,6 +34,8 @@ const SLOTS: readonly Slot[] = ["operation", "disposal"];
 const PATIENCE_MS = 5000;
 /** Two that live would hand a slow operation to and fro: each time it is left to the other one longer. */
 const MORE_PATIENCE = 3;
+/** However far apart the clocks of two machines are. */
+const MOST_PATIENCE_MS = 600_000;
 
 /**
  * Which announced work this process goes on with. `known` is undefined in its first pass: what it finds then was left by a daemon before it,
@@ -81,7 +83,8 @@ function takenOver<O extends Work["operation"]>(operation: O, now: number): O {
 
 function patienceMs({ announcedAt, takenOverAt }: Work["operation"]): number {
   if (takenOverAt === undefined) return PATIENCE_MS;
-  return Math.max(PATIENCE_MS, MORE_PATIENCE * (Date.parse(takenOverAt) - Date.parse(announcedAt)));
+  const heldMs = Date.parse(takenOverAt) - Date.parse(announcedAt);
+  return Math.min(MOST_PATIENCE_MS, Math.max(PATIENCE_MS, MORE_PATIENCE * heldMs));
 }
 
 /**

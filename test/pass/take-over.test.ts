@@ -56,7 +56,9 @@ describe("what was announced", () => {
       while (toldBy(seenAt(NOW - seconds * S, operation), operation) === "left") seconds += 1;
       return seconds;
     };
-    expect([STOP, takenOver(5 * S), takenOver(20 * S), takenOver(200 * S)].map(waits)).toEqual([5, 15, 60, 600]);
+    expect(
+      [STOP, takenOver(5 * S), takenOver(20 * S), takenOver(200 * S), takenOver(9000 * S), takenOver(-9000 * S)].map(waits),
+    ).toEqual([5, 15, 60, 600, 600, 5]);
   });
 
   it("is announced anew by whoever takes it over, so that nobody else thinks it his", () => {
