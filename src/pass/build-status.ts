@@ -173,9 +173,9 @@ function buildSummary(
     isDeepStrictEqual(now.unmirrored, before.unmirrored) &&
     isDeepStrictEqual(orphans, before.orphans) &&
     isDeepStrictEqual(problems, before.problems);
-  if (isQuiet) return { ...now, appliedCommit: before.appliedCommit, unmanaged: before.unmanaged };
-  const isDisputed = before !== undefined && isSummaryHeldBack(told?.get(SUMMARY_KEY), now, before, nowMs);
-  if (!isDisputed) return now;
+  const next = isQuiet ? { ...now, appliedCommit: before.appliedCommit, unmanaged: before.unmanaged } : now;
+  const isDisputed = before !== undefined && isSummaryHeldBack(told?.get(SUMMARY_KEY), next, before, nowMs);
+  if (!isDisputed) return next;
   return writes ? { ...before, appliedCommit: now.appliedCommit, unmanaged } : before;
 }
 

@@ -3,6 +3,7 @@ import { resourceKey } from "../../src/model/resource.ts";
 import type { JobRecord, ResourceRecord, Summary } from "../../src/model/status.ts";
 import { isHeldBack, isSummaryHeldBack, rememberTold, SUMMARY_KEY, type Told } from "../../src/pass/hold-back.ts";
 import { aStartedRecord, NOW } from "./builders.ts";
+import { EMPTY_BRANCH, runPass } from "./pass-driver.ts";
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
@@ -137,3 +138,16 @@ function toldOf(record: JobRecord): Told {
   const after = { records: new Map([[KEY, record]]), summary: SUMMARY };
   return rememberTold(new Map(), { before, after, written: true, now: NOW });
 }
+
+it("a pass leaves a disputed summary as it stands, until it may say it again", () => {
+  const first = runPass({ manifests: [] });
+  const ours = first.update.summary;
+  const branch = { ...first.status, summary: { ...ours, source: { ...ours.source, zones: ["other"] } } };
+  let told = rememberTold(new Map(), { before: EMPTY_BRANCH, after: first.update, written: true, now: NOW });
+  const again = runPass({ manifests: [], status: branch, told });
+  expect(again.update.summary.source.zones).toEqual(ours.source.zones);
+  told = rememberTold(told, { before: branch, after: again.update, written: true, now: NOW });
+  const tooSoon = runPass({ manifests: [], status: branch, told, now: NOW + MINUTE - 1 });
+  expect([...tooSoon.update.changes]).toEqual([]);
+  expect(runPass({ manifests: [], status: branch, told, now: NOW + MINUTE }).update.changes.has("summary.yaml")).toBe(true);
+});
