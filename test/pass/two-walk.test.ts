@@ -12,7 +12,7 @@ import { checkLive, checkPass, checkRest, newStart, whoNeeds, type Ledger } from
 import { seedsOf, walkEach } from "./walk-seeds.ts";
 
 /** `WALK_SEEDS=4711 npm run test:unit -- test/pass/two-walk.test.ts` plays one walk again, `WALK_SEEDS=4000-5000` many. */
-const SEEDS = seedsOf(process.env["WALK_SEEDS"]) ?? [0, inject("extent") === "long" ? 1500 : 36];
+const SEEDS = seedsOf(process.env["WALK_SEEDS"]) ?? [0, inject("extent") === "long" ? 1000 : 36];
 const STEPS = 40;
 const CALM_ROUNDS = 30;
 /** So many rounds at the end in which both look at a world where nothing happens. */
