@@ -47,24 +47,25 @@ export type Undetermined = { readonly kind: "undetermined"; readonly because: st
 
 /**
  * The half of a pass that changes nothing, for the daemon, the command line and pull requests alike: desired → observed → decisions.
- * Superfluous restore points are only looked for where `tidied` says which attempts were looked at before.
+ * Superfluous restore points are only looked for by a daemon, whose `memory` says which attempts were looked at before.
  */
 export async function observeAndDecide(
   deps: DecideDeps,
   snapshot: Snapshot,
   lastSeen: readonly ClusterSeen[],
   signal: AbortSignal,
-  tidied?: ReadonlySet<string>,
+  memory?: { readonly tidied: ReadonlySet<string>; readonly newsSinceMs: number | undefined },
 ): Promise<Decided | Undetermined> {
   const desired = desiredOf(snapshot);
   const { deletionsHeld, status } = snapshot;
   const lostSince = status.summary?.statusLost;
   const { policy } = deps.config;
   const tidying =
-    tidied === undefined
+    memory === undefined
       ? new Set<ResourceKey>()
-      : chooseTidying({ desired, policy, lastSeen, tidied, held: deletionsHeld ?? lostSince });
-  const wishes = { pasts: lostSince !== undefined, tidying };
+      : chooseTidying({ desired, policy, lastSeen, tidied: memory.tidied, held: deletionsHeld ?? lostSince });
+  // That a Job is held for what it left may be among the news that no commit tells yet.
+  const wishes = { pasts: lostSince !== undefined || memory?.newsSinceMs !== undefined, tidying };
   const observed = await observe(deps.observe, desired, lastSeen, signal, wishes);
   const established = await establishStatus(deps, snapshot, observed, signal);
   if (established.kind === "undetermined") return { kind: "undetermined", because: established.because, observed };

@@ -80,7 +80,7 @@ export async function reconcileOnce(deps: PassDeps, last: PassMemory, signal: Ab
   const memory = { ...last, aheadSinceMs: aheadSince(deps, snapshot, last) };
   const ahead = whyTooOld(snapshot, memory, deps.clock.now());
   if (ahead !== undefined) return blind(deps, memory, ahead); // another daemon was shown a newer commit: this one would undo what that one did
-  const decided = await observeAndDecide(deps, snapshot, memory.clusters, signal, memory.tidied); // what `plan` shows, too
+  const decided = await observeAndDecide(deps, snapshot, memory.clusters, signal, memory); // what `plan` shows, too
   const { observed } = decided;
   if (decided.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, decided.because);
   const { desired, decisions, now } = decided;

@@ -245,6 +245,23 @@ describe.concurrent("a file of the status branch that a person", () => {
     expect(attempt).toBe(2); // an id is never used twice
   });
 
+  it("removes of a Job that has vanished holds it as well when its cluster is away at first", async () => {
+    const { world, daemon } = await aRunningWorld();
+    await using _ = world;
+    await daemon.stop();
+    world.flink.restart();
+    await world.git.commitFiles("jobs", STATUS_BRANCH, { [ORDERS]: null }, "tidy up");
+    await world.flink.refuse();
+    const next = world.startDaemon();
+    await next.untilJob("orders", ({ phase }) => phase === "Pending"); // written without a look at what it left
+    await next.untilAtRest();
+    await world.flink.accept();
+    world.clock.pass(60_000); // its calls are let pass again
+    await next.untilJob("orders", has("Started", "StatusLost"));
+    await next.untilAtRest();
+    expect(liveIds(world)).toHaveLength(1);
+  });
+
   it("adds stays where it is, whatever it is called, and nothing is made of it", async () => {
     const { world, daemon } = await aRunningWorld();
     await using _ = world;
