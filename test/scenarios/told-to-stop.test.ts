@@ -8,7 +8,9 @@ const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
 const SAVEPOINT = /^POST \/jobs\/[0-9a-f]{32}\/savepoints$/;
 /** Less than the daemon waits for a pass that hangs (8 s), and that is less than the 10 s that it has. */
 const AT_ONCE_MS = 8000;
-const SOON = { timeout: 30_000, interval: 20 };
+const SOON = { timeout: 90_000, interval: 20 };
+/** Each starts a process and two daemons: on a machine that has much else to do that takes its time. */
+const PATIENT = { timeout: 180_000 };
 const ON_DEMAND = `---
 apiVersion: core/v1alpha1
 kind: Savepoint
@@ -63,7 +65,7 @@ const STARTING: readonly (readonly [when: string, reach: Reach, hangs: "in a pas
   ],
 ];
 
-describe.concurrent("a daemon that gets SIGTERM while a Job is started", () => {
+describe.concurrent("a daemon that gets SIGTERM while a Job is started", PATIENT, () => {
   it.each(STARTING)("and %s ends with 0, and the next one goes on: one job, its first attempt", async (_, reach, hangs) => {
     await using world = await createWorld();
     await world.push(await aRunningJob("orders"));
@@ -123,7 +125,7 @@ const UNDER_WAY: readonly (readonly [
   ["a savepoint is taken", { "backup.yaml": ON_DEMAND }, SAVEPOINT, "Running"],
 ];
 
-describe.concurrent("a daemon that gets SIGTERM while", () => {
+describe.concurrent("a daemon that gets SIGTERM while", PATIENT, () => {
   it.each(UNDER_WAY)(
     "%s ends at once with 0, and the next one brings it to its end, once",
     async (what, push, reached, after) => {
