@@ -21,6 +21,8 @@ const A_MINUTE_MS = 60_000;
 const MINUTES_MS = 10 * A_MINUTE_MS;
 const READS = /^GET /;
 const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
+/** Whole worlds, and several at a time. */
+const BUSY = { timeout: 180_000 };
 const NAMES = ["alerts", "clicks", "orders", "payments", "sessions"] as const;
 
 interface RunningWorld {
@@ -61,7 +63,7 @@ async function aCrowdedWorld(options: WorldOptions = { flink: { slots: 10 } }): 
 
 const LEADERLESS = "Service temporarily unavailable due to an ongoing leader election. Please refresh.";
 
-describe.concurrent("a cluster that answers for a minute as nobody should", () => {
+describe.concurrent("a cluster that answers for a minute as nobody should", BUSY, () => {
   it.each<[string, Fault, string]>([
     ["hangs", { kind: "hang" }, "no answer within 2s"],
     ["breaks every connection", { kind: "drop" }, "the connection was closed"],
@@ -82,9 +84,9 @@ describe.concurrent("a cluster that answers for a minute as nobody should", () =
       world.flink.inject(READS, fault);
       await daemon.untilJob("orders", has("Healthy", "ClusterUnreachable"));
       await pushRpus(world, 4);
-      for (let seconds = 0; seconds < 60; seconds += 20) {
-        world.clock.pass(20_000);
-        await daemon.passes(2);
+      for (let half = 1; half <= 2; half += 1) {
+        world.clock.pass(A_MINUTE_MS / 2);
+        await daemon.passes(1);
       }
       expect(world.flink.countCalls(WRITES)).toBe(writes);
       expect((await world.job("orders"))?.status).toMatchObject({ phase: "Ready", flinkJobState: "Running", flinkJobId });
@@ -118,7 +120,7 @@ describe.concurrent("a cluster that answers for a minute as nobody should", () =
   });
 });
 
-describe.concurrent("a cluster that began anew", () => {
+describe.concurrent("a cluster that began anew", BUSY, () => {
   it("gets all its Jobs back after one upload, no more than four at once", async () => {
     const { world, daemon } = await aCrowdedWorld();
     await using _ = world;
@@ -161,7 +163,8 @@ describe.concurrent("a cluster that began anew", () => {
     await using _ = world;
     const checkpoint = world.flink.job(flinkJobId).checkpoints.at(-1)!.externalPath;
     let waits = 0;
-    for (let attempt = 2; attempt <= 6; attempt += 1) {
+    // On a busy machine the first delays are over before anybody looks; they double.
+    for (let attempt = 2; waits < 2; attempt += 1) {
       const runs = world.flink.countCalls(RUN);
       world.flink.restart();
       const next = await daemon.untilJob("orders", (now) => now.attempt === attempt || has("Restored", "BackingOff")(now));
@@ -174,7 +177,6 @@ describe.concurrent("a cluster that began anew", () => {
       expect(world.flink.job(back.flinkJobId!).restoredFrom).toBe(checkpoint);
       expect(world.flink.countCalls(RUN)).toBe(runs + 1);
     }
-    expect(waits).toBeGreaterThan(0);
   });
 
   it("with another Flink version holds what ran there back, and nothing of it is lost when the old version is back", async () => {
@@ -229,7 +231,7 @@ describe.concurrent("a cluster that began anew", () => {
   });
 });
 
-describe.concurrent("slots that vanish", () => {
+describe.concurrent("slots that vanish", BUSY, () => {
   it("while a Job waits for more are told as they are, and nothing is started", async () => {
     await using world = await createWorld({ flink: { slots: 3 } });
     await world.push(await aRunningJob("orders", { rpus: 4 }));
@@ -263,7 +265,7 @@ describe.concurrent("slots that vanish", () => {
   });
 });
 
-describe.concurrent("a savepoint directory that cannot be written to", () => {
+describe.concurrent("a savepoint directory that cannot be written to", BUSY, () => {
   it("as seen from here stops nothing, says where, and the change is made when it can", async () => {
     const { world, daemon, flinkJobId } = await aRunningWorld();
     await using _ = world;
@@ -285,7 +287,7 @@ describe.concurrent("a savepoint directory that cannot be written to", () => {
   });
 });
 
-describe.concurrent("a directory that was emptied", () => {
+describe.concurrent("a directory that was emptied", BUSY, () => {
   it("of savepoints holds back what was suspended, never starts it empty, and it goes on when they are there again", async () => {
     const { world, daemon } = await aRunningWorld();
     await using _ = world;
