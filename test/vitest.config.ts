@@ -49,7 +49,12 @@ export default defineConfig({
       {
         test: {
           name: "long",
-          include: ["test/long/**/*.test.ts", "test/e2e/life.test.ts", "test/pass/random-walk.test.ts", "test/pass/two-walk.test.ts"],
+          include: [
+            "test/long/**/*.test.ts",
+            "test/e2e/life.test.ts",
+            "test/pass/random-walk.test.ts",
+            "test/pass/two-walk.test.ts",
+          ],
           fileParallelism: false,
           testTimeout: 1_800_000,
           hookTimeout: 300_000,
