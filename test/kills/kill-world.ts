@@ -39,7 +39,7 @@ interface SeenJob {
 export const ZONE = "local";
 export const PROJECT = "default";
 const ENDED: ReadonlySet<string> = new Set(["FINISHED", "CANCELED", "FAILED"]);
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 90_000;
 const LOOK_MS = 40;
 /** When nothing has changed for so long, it is waited for something that comes after so long at most. */
 const STILL_MS = 1500;

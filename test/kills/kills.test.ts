@@ -17,4 +17,4 @@ it("a daemon that dies at each writing call of the list once leaves one that bri
   } finally {
     await world.close();
   }
-}, 300_000);
+}, 900_000);
