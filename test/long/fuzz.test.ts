@@ -7,7 +7,7 @@ const { targets, clean } = await openTargets();
 afterAll(clean);
 
 /** So many times what `npm test` does of each, and guided: an input that reaches new code is built upon. */
-const TIMES = 40;
+const TIMES = 24;
 
 describe("foreign bytes, chosen by the code that they reach, break no promise of", () => {
   it.each(targets)("$name", async (target) => {
