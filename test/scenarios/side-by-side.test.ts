@@ -18,6 +18,8 @@ import {
 const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
 const ONE_JOB = /^GET \/jobs\/[0-9a-f]{32}$/;
 const TEN = Array.from({ length: 10 }, (_, number) => `job-${number}`);
+/** Two daemons, and often two processes, on a machine that may be busy. */
+const LONG = { timeout: 180_000 };
 /** What a survivor may take, by its own clock. */
 const HALF_A_MINUTE_MS = 30_000;
 
@@ -81,7 +83,7 @@ async function commitsOf(world: World): Promise<number> {
   return (await world.statusCommits()).length;
 }
 
-describe("two processes of one instance", () => {
+describe("two processes of one instance", LONG, () => {
   it("that begin at once on an empty branch start ten jobs once each", async () => {
     await using world = await createWorld({ flink: { slots: 40 } });
     const jobs = TEN.map((name) => aJob(name, { artifact: "app" })).join("");
@@ -96,7 +98,7 @@ describe("two processes of one instance", () => {
   });
 });
 
-describe("a daemon that is killed right after it announced", () => {
+describe("a daemon that is killed right after it announced", LONG, () => {
   it("a start is followed within half a minute by the other one, under the same id", async () => {
     await using world = await createWorld();
     await using link = await startLink();
@@ -149,7 +151,7 @@ describe("a daemon that is killed right after it announced", () => {
   });
 });
 
-describe("two daemons of one instance side by side", () => {
+describe("two daemons of one instance side by side", LONG, () => {
   it("rescale once: whoever announced it does it, and the other one looks on", async () => {
     await using two = await twoDaemons();
     const { world, first, second } = two;
