@@ -13,6 +13,7 @@ import { buildStatusView, SnapshotReader } from "../pass/read-snapshot.ts";
 import { SecretReader } from "../pass/read-secrets.ts";
 import { wantedSecrets } from "../pass/secrets-for-job.ts";
 import type { Snapshot } from "../pass/snapshot.ts";
+import type { Verification } from "../pass/verify-head.ts";
 import { formatPlanJson } from "../preview/format-json.ts";
 import { formatPlanMarkdown } from "../preview/format-markdown.ts";
 import { formatPlanText } from "../preview/format-text.ts";
@@ -75,7 +76,8 @@ async function readPlanned(io: Io, config: Config, options: PlanOptions, world: 
   if (options.ref !== undefined && (await manifests.readHead(io.stop)).kind !== "at")
     throw new Error(`the repository has no ${options.ref}; give a branch's name, or a full ref such as refs/pull/7/head`);
   const log = createLog({ level: "silent", people: false, stream: io.stderr });
-  const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log });
+  const { paths } = config.repository;
+  const reader = new SnapshotReader({ manifests, statusBranch, paths, log, verification: verificationFor(options, world) });
   const read = await reader.read(io.stop);
   if (read.kind === "unreadable") throw new Error(read.because);
   const { snapshot } = read;
@@ -85,6 +87,11 @@ async function readPlanned(io: Io, config: Config, options: PlanOptions, world: 
     subject: { kind, name: options.ref ?? config.repository.branch, commit: snapshot.commit },
     readBlob: async (blob, maxBytes, signal) => readBlobOf(manifests, blob, maxBytes, signal),
   };
+}
+
+/** A ref is planned as if it were merged, so whether its own head is signed is no reason to plan something else. */
+function verificationFor({ ref }: PlanOptions, { verification }: OpenForReading): Verification | undefined {
+  return ref === undefined ? verification : undefined;
 }
 
 async function readFolder(io: Io, config: Config, dir: string, { statusBranch }: OpenForReading): Promise<Planned> {

@@ -58,8 +58,8 @@ export async function status(io: Io, name: string | undefined, options: StatusOp
   if (options.output === "json") printJson(io, read, chosen);
   else printText(io, read, chosen, name !== undefined);
   const { summary, unreadable } = read.view;
-  const { problems = [], unmirrored = [] } = summary ?? {};
-  const isWhole = name !== undefined || problems.length + unmirrored.length + unreadable.size === 0;
+  const { problems = [], unmirrored = [], refused } = summary ?? {};
+  const isWhole = name !== undefined || (refused === undefined && problems.length + unmirrored.length + unreadable.size === 0);
   const isWell = isWhole && chosen.every((record) => worstOf(record) === undefined);
   return isWell ? 0 : 1;
 }
@@ -97,6 +97,8 @@ function printJson(io: Io, { view, committedAtMs, newest }: StatusRead, records:
 
 function printText(io: Io, read: StatusRead, records: readonly ResourceRecord[], inDetail: boolean): void {
   printLine(io.stdout, describeAge(io, read));
+  const refused = read.view.summary?.refused;
+  if (refused !== undefined) printLine(io.stdout, paint(io, io.stdout, "red", oneLine(refused, WHOLE_MESSAGE)));
   for (const problem of read.view.summary?.problems ?? []) printLine(io.stdout, paint(io, io.stdout, "red", problem));
   for (const because of read.view.summary?.unmirrored ?? []) printLine(io.stdout, paint(io, io.stdout, "yellow", because));
   for (const problem of read.view.unreadable.values())

@@ -15,9 +15,11 @@ import type {
   S3Config,
   ServerConfig,
   TlsConfig,
+  VerifyConfig,
   ZoneConfig,
 } from "./config.ts";
 import { parseTokens } from "./secret-text.ts";
+import { parseSigningKeys } from "./signing-keys.ts";
 import type { ConfigValue } from "./config-schema.ts";
 
 /** What the settings refer to, by the name of the option that names it, such as `repository.credentials.passwordFile`. */
@@ -48,6 +50,7 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
       tls: tlsOf(["repository", "tls"], contents),
       maxBlobBytes: sizeBytes(repository.maxBlobSize),
       maxPackBytes: sizeBytes(repository.maxPackSize),
+      ...verifyOf(repository.verify, contents),
     },
     status: { branch: status.branch, target: status.target, author: status.author },
     zones: new Map(Object.entries(settings.zones).map(([name, zone]) => [name, zoneOf(name, zone, contents, surroundings.aws)])),
@@ -78,6 +81,15 @@ export function buildConfig(settings: ConfigValue, contents: Contents, surroundi
     proxy: surroundings.proxy,
     log: { level: settings.log.level },
   };
+}
+
+function verifyOf(value: ConfigValue["repository"]["verify"], contents: Contents): { readonly verify?: VerifyConfig } {
+  if (value === undefined) return {};
+  const keys = value.keys.flatMap((_, index) => {
+    const parsed = parseSigningKeys(contents.get(fieldName(["repository", "verify", "keys", index, "file"])) ?? "");
+    return "keys" in parsed ? parsed.keys : []; // readReferences has told of any other
+  });
+  return { verify: { mode: value.mode, keys } };
 }
 
 const FORGE_URLS = { github: "https://api.github.com", gitlab: "https://gitlab.com" } as const;

@@ -124,6 +124,39 @@ const repository = {
       ...size("200MB"),
       description: "The largest answer of the Git server; it is held in memory.",
     },
+    verify: {
+      type: "object",
+      additionalProperties: false,
+      required: ["keys"],
+      description: "Apply only commits that are signed by one of these keys. Without it, any commit of the branch counts.",
+      properties: {
+        mode: {
+          type: "string",
+          enum: ["head"],
+          default: "head",
+          description:
+            "`head`: the newest commit of the branch has to be signed. A merge that a forge makes is signed by the forge's key.",
+        },
+        keys: {
+          type: "array",
+          minItems: 1,
+          description:
+            "The public keys whose signatures count; one that is not listed any more counts for nothing that it has signed.",
+          items: {
+            type: "object",
+            additionalProperties: false,
+            required: ["file"],
+            properties: {
+              file: {
+                ...text,
+                description:
+                  "File with armoured OpenPGP keys, OpenSSH public keys or lines of Git's allowed_signers, any number of each.",
+              },
+            },
+          },
+        },
+      },
+    },
   },
 } as const;
 

@@ -1,6 +1,7 @@
 import type { ProxySettings } from "../common/http.ts";
 import type { Secret } from "../common/secrets.ts";
 import type { LogLevel } from "../common/log.ts";
+import type { SigningKey } from "./signing-keys.ts";
 
 /** The daemon's settings, validated, with every default filled in and every secret read. */
 export interface Config {
@@ -62,6 +63,13 @@ export interface RepositoryConfig {
   readonly maxBlobBytes: number;
   /** The most that one answer of the Git server may weigh. */
   readonly maxPackBytes: number;
+  /** Undefined: any commit of the branch is applied. */
+  readonly verify?: VerifyConfig;
+}
+
+export interface VerifyConfig {
+  readonly mode: "head";
+  readonly keys: readonly SigningKey[];
 }
 
 export interface StatusConfig {

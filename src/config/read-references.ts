@@ -5,6 +5,7 @@ import type { Contents } from "./build-config.ts";
 import { certificatesProblem, keyProblem } from "./check-pem.ts";
 import { readFileAtMost } from "./read-file.ts";
 import { parseSecretLine, parseTokens, withoutLineBreak } from "./secret-text.ts";
+import { openpgpProblem, parseSigningKeys } from "./signing-keys.ts";
 import type { Reference } from "./validate-config.ts";
 
 const LIMITS = { maxBytes: 256 * 1024, timeoutMs: 10_000 };
@@ -33,7 +34,7 @@ export async function readReferences(
   for (const reference of references) {
     if (reference.kind === "file") files.add(resolvePath(reference.name));
     const found = await readReference(reference, environment, resolvePath, signal);
-    const problem = "problem" in found ? found.problem : contentProblem(reference, found.text);
+    const problem = "problem" in found ? found.problem : await contentProblem(reference, found.text);
     if (problem !== undefined) report(reference, problem);
     else if ("text" in found) contents.set(fieldName(reference.path), found.text);
   }
@@ -69,13 +70,19 @@ async function readReference(
 }
 
 /** What is wrong with what was read, as the end of a sentence. */
-function contentProblem(reference: Reference, text: string): string | undefined {
+async function contentProblem(reference: Reference, text: string): Promise<string | undefined> {
   if (text.trim() === "") return "is empty";
   const option = optionName(reference);
   if (option === "caFile" || option === "certFile") return certificatesProblem(text);
   if (option === "keyFile") return undefined; // judged beside its certificate
+  if (option === "file") return signingKeysProblem(text);
   if (option === "tokensFile") return parseTokens(text).problem;
   return parseSecretLine(text).problem;
+}
+
+async function signingKeysProblem(text: string): Promise<string | undefined> {
+  const parsed = parseSigningKeys(text);
+  return "problem" in parsed ? parsed.problem : openpgpProblem(parsed.keys);
 }
 
 function optionName(reference: Reference): string {

@@ -100,6 +100,8 @@ function withoutSecrets(
   return Object.fromEntries(kept);
 }
 
+const SIGNING_KEYS = "repository.verify.keys[].file";
+
 /** In a stable order. What only idle options name is not read. */
 function referencesOf(document: YamlDocument): readonly Reference[] {
   const found = writtenOptions(CONFIG_SCHEMA, document.value).flatMap(({ pattern, path, value }): readonly Reference[] => {
@@ -111,6 +113,6 @@ function referencesOf(document: YamlDocument): readonly Reference[] {
 }
 
 function referenceKind(pattern: string): Reference["kind"] | undefined {
-  if (pattern.endsWith("File")) return "file";
+  if (pattern.endsWith("File") || pattern === SIGNING_KEYS) return "file";
   return pattern.endsWith("Env") ? "variable" : undefined;
 }

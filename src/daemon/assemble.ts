@@ -23,6 +23,7 @@ import { ForgeReporter } from "../preview/forge-reporter.ts";
 import { ForgeTeller } from "../preview/forge-teller.ts";
 import { Previews, type PreviewsDeps } from "../preview/previews.ts";
 import { openClusters } from "./open-clusters.ts";
+import { openVerification } from "./open-verification.ts";
 import { readBlobOf } from "./read-blob.ts";
 
 export interface Assembly {
@@ -49,7 +50,9 @@ export function assemble(
   const { clock, log, wake, redactor, observer } = tools;
   const repository = openRepository(config, clock, log, observer);
   const { manifests, statusBranch, transport } = repository;
-  const reader = new SnapshotReader({ manifests, statusBranch, paths: config.repository.paths, log, observer });
+  const { paths } = config.repository;
+  const verification = openVerification(config, transport, { clock, log });
+  const reader = new SnapshotReader({ manifests, statusBranch, paths, log, observer, verification });
   const opened = openClusters(config, tools, (settings, { zone, config: { name } }) => {
     return new FlinkClient(settings, { clock, redactor, observer: observer.flink(zone, name) });
   });

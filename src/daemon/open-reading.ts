@@ -7,13 +7,17 @@ import { FlinkReader } from "../flink/flink-reader.ts";
 import { GitTransport } from "../git/http-transport.ts";
 import { ManifestRepository } from "../git/manifest-repository.ts";
 import { StatusReader } from "../git/status-reader.ts";
+import type { Verification } from "../pass/verify-head.ts";
 import { openClusters } from "./open-clusters.ts";
+import { openVerification } from "./open-verification.ts";
 
 /** Repository and clusters for somebody who is only to look: none of it has a method that writes. */
 export interface OpenForReading {
   readonly manifests: ManifestRepository;
   readonly statusBranch: StatusReader;
   readonly clusters: readonly SightedCluster[];
+  /** Undefined when every commit counts. */
+  readonly verification: Verification | undefined;
   close(): Promise<void>;
 }
 
@@ -32,6 +36,7 @@ export function openForReading(
     manifests: new ManifestRepository({ transport, branch: ref }, { log }),
     statusBranch: new StatusReader({ transport, branch: config.status.branch }, { log }),
     clusters: opened.clusters,
+    verification: openVerification(config, transport, { clock, log }),
     async close() {
       await Promise.all([transport.close(), opened.close()]);
     },

@@ -55,8 +55,8 @@ export function isAtRest(
 /** What a person has to look after, one line each, in the order of the manifests. Empty: everything declared is as it should be. */
 export function findTrouble(pass: Pass): readonly string[] {
   if (pass.kind === "blind") return [pass.because];
-  const { problems, unmirrored = [] } = pass.update.summary;
-  const trouble = [...problems, ...unmirrored];
+  const { problems, unmirrored = [], refused } = pass.update.summary;
+  const trouble = [...(refused === undefined ? [] : [refused]), ...problems, ...unmirrored];
   for (const record of pass.update.records.values()) {
     if (record.kind === "Job" && record.status.deleted !== undefined) continue; // its tombstone is nobody's trouble
     const name = `${record.kind} ${displayName(record.id)}`;

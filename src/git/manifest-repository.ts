@@ -57,6 +57,11 @@ export class ManifestRepository {
     });
   }
 
+  /** The bytes of a commit that was read before, or whose message was: what a signature is checked under. */
+  async readCommitObject(oid: string): Promise<Buffer> {
+    return this.store.readCommitObject(oid);
+  }
+
   /** A blob of a commit that was read before. A GitObjectError drops the local copy: `readCommit` brings it back. */
   async readBlob(oid: string, maxBytes: number, signal: AbortSignal): Promise<BlobContent> {
     signal.throwIfAborted();

@@ -81,6 +81,11 @@ export class ObjectStore {
     }
   }
 
+  /** The bytes of a commit that is here. */
+  async readCommitObject(oid: string): Promise<Buffer> {
+    return this.#guarded(oid, async (generation) => (await readObject(generation, oid, "commit")).content);
+  }
+
   async readTree(oid: string): Promise<readonly TreeEntry[]> {
     return this.#guarded(oid, (generation) => readTree(generation, oid));
   }

@@ -7,7 +7,7 @@ const MAGIC = "SSHSIG";
 const VERSION = 1;
 /** What keeps a signature that was made for something else, such as a login, from counting here. */
 const NAMESPACE = "git";
-const HASHES: readonly string[] = ["sha256", "sha512"];
+const HASHES: ReadonlySet<string> = new Set(["sha256", "sha512"]);
 const MIN_RSA_BITS = 2048;
 /** Somebody touched the security key. */
 const USER_PRESENT = 1;
@@ -28,7 +28,7 @@ export function verifySsh(payload: Buffer, armored: string, keys: readonly SshSi
   const listed = keys.filter(({ blob }) => blob === parsed.publicKey.toString("base64"));
   if (listed.length === 0) return refused(`it is signed by ${name}, which is not listed in repository.verify.keys`);
   if (parsed.namespace !== NAMESPACE) return refused(`its signature by ${name} was not made for Git`);
-  if (!HASHES.includes(parsed.hash)) return refused(`its signature by ${name} uses a hash that is not accepted`);
+  if (!HASHES.has(parsed.hash)) return refused(`its signature by ${name} uses a hash that is not accepted`);
   if (!isSignedBy(parsed, payload)) return refused(`its signature is not one that ${name} made for it`);
   if (!listed.some((key) => isValid(key, moment))) return refused(`it is signed by ${name}, which is not valid at this time`);
   return { kind: "verified", by: name };

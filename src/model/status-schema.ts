@@ -256,13 +256,14 @@ export const SUMMARY_SCHEMA: JsonSchema = fields(
     manifestsDigest: text,
     instance: text,
     source: fields({ url: text, branch: text, paths: list(text), zones: list(text) }),
+    refused: text,
     problems: list(text),
     unmirrored: list(text),
     statusLost: text,
     orphans: list(text),
     unmanaged: list(text),
   },
-  ["unmirrored", "statusLost"],
+  ["refused", "unmirrored", "statusLost"],
 );
 
 /**

@@ -45,6 +45,7 @@ export function formatStatusReadme(records: readonly ResourceRecord[], summary: 
       "# Status",
       `Written by Penstock, instance ${escapeMarkdown(summary.instance)}, for the branch ${escapeMarkdown(branch)}. Changes made here by hand are overwritten.`,
       `Newest applied commit: \`${summary.appliedCommit.replaceAll(/[^0-9a-zA-Z]/g, "")}\``,
+      ...(summary.refused === undefined ? [] : [`**Not applied:** ${escapeMarkdown(summary.refused)}`]),
       ...problemsSection(summary.problems),
       ...listSection("Not mirrored", "Why some manifests do not show their status.", summary.unmirrored ?? []),
       ...resourcesSection(records),

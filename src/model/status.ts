@@ -299,6 +299,8 @@ export interface Summary {
   readonly statusLost?: string;
   /** With `status.target: inline`: why some manifests do not show their status. Absent when all do. */
   readonly unmirrored?: readonly string[];
+  /** With `repository.verify`: why the newest commit is not the one that is applied. */
+  readonly refused?: string;
   /** Live Flink jobs with this instance's prefix that no record speaks of; never touched. */
   readonly orphans: readonly string[];
   /** Live Flink jobs of others, as of the last commit of the status; they alone are no reason for one. */

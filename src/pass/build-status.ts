@@ -42,7 +42,7 @@ export interface BuildStatusInput {
   readonly desired: Desired;
   readonly observed: Observed;
   readonly decisions: Decisions;
-  readonly summary: Pick<Summary, "source" | "instance" | "statusLost" | "unmirrored">;
+  readonly summary: Pick<Summary, "source" | "instance" | "statusLost" | "unmirrored" | "refused">;
   /** What this process told before; nothing by default. */
   readonly told?: Told;
   /** Operations that this process takes over from another daemon; none by default. */
@@ -170,6 +170,7 @@ function buildSummary(
   const isQuiet =
     !writes &&
     before?.manifestsDigest === manifestsDigest &&
+    now.refused === before.refused &&
     isDeepStrictEqual(now.unmirrored, before.unmirrored) &&
     isDeepStrictEqual(orphans, before.orphans) &&
     isDeepStrictEqual(problems, before.problems);

@@ -20,6 +20,8 @@ export interface ManifestTree {
   readonly digest: string;
   readonly parsed: ReturnType<typeof parseManifests>;
   readonly entries: ReadonlyMap<string, TreeFile>;
+  /** Of the files that are read: what blob each would be without its `status` blocks. */
+  readonly bareBlobs: ReadonlyMap<string, string>;
 }
 
 export interface ReadManifestsDeps {
@@ -47,7 +49,12 @@ export async function readManifestTree(files: readonly TreeFile[], deps: ReadMan
   const artifactPaths = new Set(parsed.manifests.map(pathOfArtifact));
   const relevant = files.filter((file) => bareBlobs.has(file) || artifactPaths.has(file.path));
   const digest = sha256Hex(relevant.map((file) => `${file.path}\0${bareBlobs.get(file) ?? file.blob}`).join("\n"));
-  return { digest, parsed, entries: new Map(files.map((file) => [file.path, file])) };
+  return {
+    digest,
+    parsed,
+    entries: new Map(files.map((file) => [file.path, file])),
+    bareBlobs: new Map([...bareBlobs].map(([{ path }, blob]) => [path, blob])),
+  };
 }
 
 /** The part of a snapshot that the tree of a commit makes. */

@@ -3,7 +3,7 @@ import { messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
 import { type Observer, UNOBSERVED } from "../common/observer.ts";
 import { oneLine, shownPath } from "../common/text.ts";
-import type { CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
+import type { CommitMessage, CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
 import type { RemoteHead } from "../git/remote-branch.ts";
 import { parseTrailers } from "../git/commit.ts";
 import { GitCommitGoneError, GitObjectError, GitServerError, GitTooLargeError } from "../git/errors.ts";
@@ -15,6 +15,7 @@ import type { ResourceRecord } from "../model/status.ts";
 import { parseStatusDocument, parseSummary, SUMMARY_PATH } from "../model/status-document.ts";
 import { headOf, manifestsOf, readManifestTree, type ManifestTree } from "./read-manifests.ts";
 import type { Snapshot, StatusView } from "./snapshot.ts";
+import { describeRefusal, findChangeBesidesStatus, refusedHead, type RefusedHead, type Verification } from "./verify-head.ts";
 
 const MAX_MESSAGES = 100;
 /** So many places where the branch stood are remembered. */
@@ -51,12 +52,17 @@ export class SnapshotReader {
   readonly #paths: readonly string[];
   readonly #log: Log;
   readonly #observer: Pick<Observer, "branchMoved" | "commitRead">;
+  readonly #verification: Verification | undefined;
   readonly #cache = new ManifestCache();
   #head: RemoteHead | undefined;
   /** Where the branch stood before, oldest first, and where it would have gone back to by the last answer. */
   #passed: readonly string[] = [];
   #backAt: string | undefined;
   #current: ReadHead | undefined;
+  /** Where the branch stands, when that is not what is in force. */
+  #refused: RefusedHead | undefined;
+  /** A recorded commit that does not count either. */
+  #dismissed: string | undefined;
   #status: StatusView | undefined;
   #statusIsOld = true;
   #written: StatusSnapshot | undefined;
@@ -71,12 +77,15 @@ export class SnapshotReader {
     readonly paths: readonly string[];
     readonly log: Log;
     readonly observer?: Pick<Observer, "branchMoved" | "commitRead">;
+    /** Undefined: every commit counts. */
+    readonly verification?: Verification | undefined;
   }) {
     this.#manifests = options.manifests;
     this.#statusBranch = options.statusBranch;
     this.#paths = options.paths;
     this.#log = options.log;
     this.#observer = options.observer ?? UNOBSERVED;
+    this.#verification = options.verification;
   }
 
   /**
@@ -176,8 +185,7 @@ export class SnapshotReader {
     this.#written = undefined;
     if (this.#head === undefined) await this.poll(signal);
     try {
-      if (this.#head?.kind === "at" && this.#current?.head.commit.oid !== this.#head.oid)
-        this.#current = await this.#readHead(this.#head.oid, signal);
+      if (this.#head?.kind === "at") await this.#follow(this.#head.oid, signal);
       if (this.#status === undefined || this.#statusIsOld) await this.#readStatus(signal);
       this.#recover("read", undefined);
     } catch (error) {
@@ -186,12 +194,72 @@ export class SnapshotReader {
     }
     const current = this.#current;
     const status = this.#status;
-    if (current === undefined || status === undefined)
-      return { kind: "unreadable", because: this.#trouble() ?? "the repository was not read yet" };
+    if (current === undefined || status === undefined) {
+      const refused = this.#refused === undefined ? undefined : describeRefusal(this.#refused, undefined);
+      return { kind: "unreadable", because: this.#trouble() ?? refused ?? "the repository was not read yet" };
+    }
     const snapshot = await this.#build(current, status, signal);
     // A daemon that does not know the newest applied commit fetches before it acts.
     if (snapshot.ahead !== undefined && (await this.poll(signal))) return this.read(signal);
     return { kind: "read", snapshot };
+  }
+
+  /** Makes a commit that the branch stands at the one in force, or keeps what is when it does not count. */
+  async #follow(oid: string, signal: AbortSignal): Promise<void> {
+    const known = this.#current;
+    if (known?.head.commit.oid === oid || (known !== undefined && this.#refused?.oid === oid)) {
+      if (this.#refused?.oid !== oid) this.#refused = undefined; // the branch was set back to what is in force
+      return;
+    }
+    const read = await this.#readHead(oid, signal);
+    const refused = await this.#judge(read);
+    if (refused === undefined) {
+      if (this.#refused !== undefined) this.#log.info({ commit: oid }, "the newest commit is verified, and in force");
+      [this.#current, this.#refused] = [read, undefined];
+      return;
+    }
+    if (this.#refused?.oid !== oid) this.#log.warn({ because: refused.because }, "the newest commit is not applied");
+    this.#refused = refused;
+    this.#current ??= await this.#readKept(signal);
+  }
+
+  async #judge({ head, below }: ReadHead): Promise<RefusedHead | undefined> {
+    const { oid } = head.commit;
+    if (this.#verification === undefined) return undefined;
+    if (below.commit.oid !== this.#current?.below.commit.oid) {
+      const content = await this.#manifests.readCommitObject(below.commit.oid);
+      const verdict = await this.#verification.verifier.verify(content, "new");
+      if (verdict.kind === "refused") return refusedHead(below.commit.oid, verdict.because);
+    }
+    const changed = head === below ? undefined : findChangeBesidesStatus(below.tree, head.tree);
+    if (changed === undefined) return undefined;
+    return refusedHead(
+      oid,
+      `it is not signed, and changes ${shownPath(changed)}, although it says that it only mirrors statuses`,
+    );
+  }
+
+  /** For a daemon that has just begun: the newest commit that was applied, where it is verified. The record of it is not, so it is not believed. */
+  async #readKept(signal: AbortSignal): Promise<ReadHead | undefined> {
+    if (this.#status === undefined || this.#statusIsOld) await this.#readStatus(signal);
+    const applied = this.#status?.summary?.appliedCommit;
+    if (this.#verification === undefined || applied === undefined || applied === this.#dismissed) return undefined;
+    const witness = this.#verification.openWitness();
+    try {
+      const commit = await witness.readCommit(applied, signal);
+      const verdict = await this.#verification.verifier.verify(await witness.readCommitObject(applied), "kept");
+      if (verdict.kind === "verified") {
+        const read = await this.#readTree(commit, witness, signal);
+        return { head: read, below: read };
+      }
+      this.#log.warn({ because: verdict.because, commit: applied }, "the commit that was applied last does not count either");
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof GitCommitGoneError)) throw error;
+      this.#log.warn({ err: error, commit: applied }, "the commit that was applied last cannot be read");
+    }
+    this.#dismissed = applied;
+    return undefined;
   }
 
   /**
@@ -217,7 +285,11 @@ export class SnapshotReader {
   async #readCommit(oid: string, signal: AbortSignal): Promise<ReadCommit> {
     const commit = await this.#manifests.readCommit(oid, signal);
     this.#observer.commitRead(oid, commit.committedAtMs);
-    const readBlob = async (blob: string, maxBytes: number) => this.#manifests.readBlob(blob, maxBytes, signal);
+    return this.#readTree(commit, this.#manifests, signal);
+  }
+
+  async #readTree(commit: CommitSnapshot, from: ManifestRepository, signal: AbortSignal): Promise<ReadCommit> {
+    const readBlob = async (blob: string, maxBytes: number) => from.readBlob(blob, maxBytes, signal);
     return { commit, tree: await readManifestTree(commit.files, { paths: this.#paths, cache: this.#cache, readBlob }) };
   }
 
@@ -244,13 +316,17 @@ export class SnapshotReader {
     this.#noteKnown(commit.oid);
     const messages =
       applied === commit.oid ? [] : await this.#manifests.readMessagesSince(applied, commit.oid, MAX_MESSAGES, signal);
+    const refused = this.#refused === undefined ? undefined : describeRefusal(this.#refused, commit.oid);
+    const manifests = manifestsOf(tree, commit.oid);
     return {
       commit: commit.oid,
-      ...manifestsOf(tree, commit.oid),
+      ...manifests,
+      deletionsHeld: manifests.deletionsHeld ?? refused,
       head: headOf(head.tree, head.commit.oid),
-      trailers: mergeTrailers(messages.map(({ message }) => message)),
+      trailers: mergeTrailers((await this.#heeded(messages, commit.oid)).map(({ message }) => message)),
       ahead: applied === undefined || (await this.#knows(applied, commit.oid, signal)) ? undefined : applied,
       stale: this.#trouble(),
+      ...(refused === undefined ? {} : { refused }),
       status,
     };
   }
@@ -272,6 +348,19 @@ export class SnapshotReader {
 
   #noteKnown(oid: string): void {
     if (!this.#known.includes(oid)) this.#known = [...this.#known, oid].slice(-MAX_KNOWN);
+  }
+
+  /** Wishes in trailers count where their own commit is signed: whoever signs a merge need not have read all that it brings. */
+  async #heeded(messages: readonly CommitMessage[], inForce: string): Promise<readonly CommitMessage[]> {
+    if (this.#verification === undefined) return messages;
+    const heeded: CommitMessage[] = [];
+    for (const one of messages) {
+      if (one.oid !== inForce && parseTrailers(one.message).size === 0) continue;
+      const isVerified = async (verification: Verification): Promise<boolean> =>
+        (await verification.verifier.verify(await this.#manifests.readCommitObject(one.oid), "new")).kind === "verified";
+      if (one.oid === inForce || (await isVerified(this.#verification))) heeded.push(one);
+    }
+    return heeded;
   }
 
   #trouble(): string | undefined {

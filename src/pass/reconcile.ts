@@ -84,7 +84,8 @@ export async function reconcileOnce(deps: PassDeps, last: PassMemory, signal: Ab
   const { observed } = decided;
   if (decided.kind === "undetermined") return blind(deps, { ...memory, clusters: observed.clusters }, decided.because);
   const { desired, decisions, now } = decided;
-  const summary = { ...decided.summary, ...unmirroredBecause(deps, snapshot) };
+  const refused = snapshot.refused === undefined ? {} : { refused: snapshot.refused };
+  const summary = { ...decided.summary, ...unmirroredBecause(deps, snapshot), ...refused };
   const work = chooseWork(decisions, snapshot.status.records, memory.announced, now); // what another daemon is about to do is left to it
   const { told } = memory;
   const update = buildStatus({ snapshot, desired, observed, decisions, summary, told, takesOver: work.takesOver, now });

@@ -27,6 +27,8 @@ export interface Snapshot {
   readonly ahead: string | undefined;
   /** Why the commit is not known to be the newest: the repository could not be read. */
   readonly stale: string | undefined;
+  /** Why the newest commit is not the one in force, where `repository.verify` refuses it. */
+  readonly refused?: string;
   readonly status: StatusView;
 }
 

@@ -58,6 +58,7 @@ export function buildPlan(input: BuildPlanInput): Plan {
     summary: summarize(steps, problems.length),
     notices: [
       ...(snapshot.stale === undefined ? [] : [`the repository cannot be read now: ${snapshot.stale}`]),
+      ...(snapshot.refused === undefined ? [] : [snapshot.refused]),
       ...input.notices,
     ],
     problems,

@@ -58,6 +58,7 @@ export function decideReadiness(watch: Watched): Readiness {
     const lines = unreachable.map(describeCluster);
     if (unreachable.length === observed.clusters.length) reasons.push(...lines);
     else remarks.push(...lines);
+    if (snapshot.refused !== undefined) remarks.push(snapshot.refused);
     const problems = last.update.summary.problems.length;
     if (problems > 0) remarks.push(`${countOf(problems, "problem")} in the manifests`);
   }

@@ -33,6 +33,12 @@ export function addStateMetrics(registry: Registry, watch: PassWatch): void {
   add("penstock_manifest_problems", "Problems of the manifests in force.", [], ({ update }) => [
     [{}, update.summary.problems.length],
   ]);
+  add(
+    "penstock_commit_refused",
+    "1 while the newest commit is not applied because repository.verify refuses it.",
+    [],
+    ({ snapshot }) => [[{}, snapshot.refused === undefined ? 0 : 1]],
+  );
   add("penstock_orphaned_flink_jobs", "Flink jobs of this instance that no resource speaks of.", [], ({ update }) => [
     [{}, update.summary.orphans.length],
   ]);

@@ -177,10 +177,10 @@ describe("a commit that git has signed", () => {
   });
 
   it("is judged by the times of an allowed_signers line: now and then, or then alone when it was applied before", async () => {
-    const line = (options: string, key: string): string => `ada@example.com ${options} ${key}`;
     const key = await keyText("ssh-ed25519"); // the commit is of 2026-01-02
     const commit = commits.get("ssh-ed25519")!;
-    const judge = async (options: string, kind: "new" | "kept") => (await verdict(commit, line(options, key), kind)).kind;
+    const judge = async (options: string, kind: "new" | "kept") =>
+      (await verdict(commit, `ada@example.com ${options} ${key}`, kind)).kind;
     expect(await judge(`namespaces="git,file"`, "new")).toBe("verified");
     expect(await judge(`valid-after="20260101Z",valid-before="20990101Z"`, "new")).toBe("verified");
     expect(await judge(`valid-before="20260201Z"`, "new")).toBe("refused");
@@ -258,17 +258,22 @@ describe("a file with keys", () => {
   });
 });
 
+function string(value: string | Buffer): Buffer {
+  const content = Buffer.from(value as string);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(content.length);
+  return Buffer.concat([length, content]);
+}
+
+function sha(name: string, data: Buffer): Buffer {
+  return createHash(name).update(data).digest();
+}
+
 /** What a security key would make: only its private part is in software here. */
 function securityKeySignature(payload: Buffer, flags: number): { readonly key: string; readonly signature: string } {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const point = Buffer.from(publicKey.export({ format: "jwk" }).x!, "base64url");
   const type = "sk-ssh-ed25519@openssh.com";
-  const string = (value: string | Buffer): Buffer => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(Buffer.from(value as string).length);
-    return Buffer.concat([length, Buffer.from(value as string)]);
-  };
-  const sha = (name: string, data: Buffer): Buffer => createHash(name).update(data).digest();
   const blob = Buffer.concat([string(type), string(point), string("ssh:")]);
   const data = Buffer.concat([
     Buffer.from("SSHSIG"),
