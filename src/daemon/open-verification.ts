@@ -15,6 +15,7 @@ export function openVerification(
   if (verify === undefined) return undefined;
   return {
     verifier: new CommitVerifier(verify.keys, tools.clock),
+    clock: tools.clock,
     openWitness: () => new ManifestRepository({ transport, branch }, tools),
   };
 }

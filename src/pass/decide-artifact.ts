@@ -27,6 +27,8 @@ export function artifactRequest(
   limits: { readonly maxBytes: number; readonly maxBlobBytes: number },
 ): ArtifactRequest | (Block & { readonly because: string }) {
   const { record } = artifact;
+  if (artifact.recordProblem !== undefined)
+    return blocked("RecordUnusable", `its record cannot be understood: ${artifact.recordProblem}`);
   const wasReady = record?.status.sha256 !== undefined;
   const spec = wasReady || artifact.declared.kind !== "declared" ? record?.spec : artifact.declared.manifest.spec;
   if (spec === undefined) return blocked("ManifestBroken", "its manifest has problems");

@@ -1,4 +1,4 @@
-import type { ArtifactsConfig, Config } from "../config/config.ts";
+import type { ArtifactsConfig, Config, RepositoryConfig } from "../config/config.ts";
 import { hasEnded, isHealthy, type ClusterSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.ts";
 import { compareText } from "../common/problem.ts";
@@ -23,12 +23,13 @@ import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
 import { epochOf } from "./submissions.ts";
 import { findPlacesDisposedOf } from "./restore-point-users.ts";
 import type { SecretsSeen } from "./read-secrets.ts";
+import { withTrustedState } from "./trusted-state.ts";
 import { withSecrets, type ProgramForJob } from "./secrets-for-job.ts";
 
 export interface DecideInput {
   readonly config: Pick<Config, "instance" | "zones" | "policy"> & {
     readonly artifacts: Pick<ArtifactsConfig, "maxBytes">;
-    readonly repository: { readonly maxBlobBytes: number };
+    readonly repository: Pick<RepositoryConfig, "maxBlobBytes" | "verify">;
   };
   readonly commit: string;
   readonly desired: Desired;
@@ -73,7 +74,7 @@ export function decide(input: DecideInput): Decisions {
     quotaOf: (job, instead) => quotaOf(job, instead, input),
     unreadable: input.deletionsHeld,
   });
-  const decided = new Map<ResourceKey, JobDecision>();
+  const decisionOf = new Map<ResourceKey, JobDecision>();
   const migrating = new Set(desired.jobs.filter(isMigrating).map((job) => job.id.zone));
   const announcedRpus = new Map<ResourceKey, number>();
   for (const job of desired.jobs.toSorted(byAge)) {
@@ -81,7 +82,9 @@ export function decide(input: DecideInput): Decisions {
     const others = slotsFor(claim, slots, claims);
     const quota = quotaOf(job, announcedRpus, input, finals);
     const context = { ...jobContext(job, view, others, finals, input), quota, mayMigrate: !migrating.has(job.id.zone) };
-    const decision = decideJob(job, context);
+    const decided = decideJob(job, context);
+    const isTrusted = input.config.repository.verify === undefined;
+    const decision = isTrusted ? decided : withTrustedState(job, decided, desired, observed);
     if (decision.kind === "announce") {
       if (decision.work.kind === "stop" && decision.work.operation.purpose === "migrate") migrating.add(job.id.zone);
       announcedRpus.set(job.key, rpusWanted(decision.work));
@@ -95,9 +98,9 @@ export function decide(input: DecideInput): Decisions {
       );
       claims.delete(job.key);
     }
-    decided.set(job.key, decision);
+    decisionOf.set(job.key, decision);
   }
-  const jobs = desired.jobs.map(({ key }) => decided.get(key)!); // each one was decided in the loop
+  const jobs = desired.jobs.map(({ key }) => decisionOf.get(key)!); // each one was decided in the loop
   const needed = artifactsNeeded(desired, observed);
   const inUse = new Set(
     desired.jobs.flatMap((job) =>

@@ -13,6 +13,7 @@ import { ManifestCache } from "../model/parse-manifests.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { ResourceRecord } from "../model/status.ts";
 import { parseStatusDocument, parseSummary, SUMMARY_PATH } from "../model/status-document.ts";
+import { RecordProofs, type Evidence } from "./prove-records.ts";
 import { headOf, manifestsOf, readManifestTree, type ManifestTree } from "./read-manifests.ts";
 import type { Snapshot, StatusView } from "./snapshot.ts";
 import { describeRefusal, findChangeBesidesStatus, refusedHead, type RefusedHead, type Verification } from "./verify-head.ts";
@@ -53,6 +54,7 @@ export class SnapshotReader {
   readonly #log: Log;
   readonly #observer: Pick<Observer, "branchMoved" | "commitRead">;
   readonly #verification: Verification | undefined;
+  readonly #proofs: RecordProofs | undefined;
   readonly #cache = new ManifestCache();
   #head: RemoteHead | undefined;
   /** Where the branch stood before, oldest first, and where it would have gone back to by the last answer. */
@@ -85,7 +87,12 @@ export class SnapshotReader {
     this.#paths = options.paths;
     this.#log = options.log;
     this.#observer = options.observer ?? UNOBSERVED;
-    this.#verification = options.verification;
+    const { verification } = options;
+    this.#verification = verification;
+    this.#proofs =
+      verification === undefined
+        ? undefined
+        : new RecordProofs(async (oid, signal) => this.#readEvidence(oid, verification, signal), verification.clock);
   }
 
   /**
@@ -244,15 +251,10 @@ export class SnapshotReader {
     if (this.#status === undefined || this.#statusIsOld) await this.#readStatus(signal);
     const applied = this.#status?.summary?.appliedCommit;
     if (this.#verification === undefined || applied === undefined || applied === this.#dismissed) return undefined;
-    const witness = this.#verification.openWitness();
     try {
-      const commit = await witness.readCommit(applied, signal);
-      const verdict = await this.#verification.verifier.verify(await witness.readCommitObject(applied), "kept");
-      if (verdict.kind === "verified") {
-        const read = await this.#readTree(commit, witness, signal);
-        return { head: read, below: read };
-      }
-      this.#log.warn({ because: verdict.because, commit: applied }, "the commit that was applied last does not count either");
+      const found = await this.#readVerified(applied, this.#verification, signal);
+      if ("commit" in found) return { head: found, below: found };
+      this.#log.warn({ because: found.because, commit: applied }, "the commit that was applied last does not count either");
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof GitCommitGoneError)) throw error;
@@ -260,6 +262,37 @@ export class SnapshotReader {
     }
     this.#dismissed = applied;
     return undefined;
+  }
+
+  /** A commit that was applied before, if it counts. */
+  async #readVerified(
+    oid: string,
+    { verifier, openWitness }: Verification,
+    signal: AbortSignal,
+  ): Promise<ReadCommit | { readonly because: string }> {
+    const witness = openWitness();
+    const commit = await witness.readCommit(oid, signal);
+    const verdict = await verifier.verify(await witness.readCommitObject(oid), "kept");
+    return verdict.kind === "verified" ? this.#readTree(commit, witness, signal) : { because: verdict.because };
+  }
+
+  async #readEvidence(oid: string, verification: Verification, signal: AbortSignal): Promise<Evidence> {
+    const found = await this.#readVerified(oid, verification, signal);
+    return "commit" in found
+      ? { kind: "tree", tree: found.tree }
+      : { kind: "none", because: `commit ${oid.slice(0, 12)}, from which it says that it is, does not count: ${found.because}` };
+  }
+
+  /** What the status branch remembers, where no verified commit says the same: nothing is done with it. */
+  async #withDoubts(status: StatusView, { tree }: ReadCommit, signal: AbortSignal): Promise<StatusView> {
+    const doubts = (await this.#proofs?.findDoubts(status.records, tree, signal)) ?? new Map<ResourceKey, string>();
+    if (doubts.size === 0) return status;
+    const unreadable = new Map(status.unreadable);
+    for (const [key, doubt] of doubts) {
+      const message = `no signed commit proves it, and repository.verify is set: ${doubt}; put back what was there, from the history of the status branch, or remove the file when nothing of it runs`;
+      unreadable.set(key, { file: shownPath(`${key}.yaml`), line: 1, column: 1, message });
+    }
+    return { ...status, unreadable };
   }
 
   /**
@@ -327,7 +360,7 @@ export class SnapshotReader {
       ahead: applied === undefined || (await this.#knows(applied, commit.oid, signal)) ? undefined : applied,
       stale: this.#trouble(),
       ...(refused === undefined ? {} : { refused }),
-      status,
+      status: await this.#withDoubts(status, below, signal),
     };
   }
 

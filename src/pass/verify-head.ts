@@ -1,3 +1,4 @@
+import type { Clock } from "../common/clock.ts";
 import type { CommitVerifier } from "../git/commit-verifier.ts";
 import type { ManifestRepository } from "../git/manifest-repository.ts";
 import type { ManifestTree } from "./read-manifests.ts";
@@ -7,6 +8,7 @@ export interface Verification {
   readonly verifier: Pick<CommitVerifier, "verify">;
   /** A copy of the repository for commits further back, so that the one that follows the branch is not built anew for them. Drop it after use. */
   readonly openWitness: () => ManifestRepository;
+  readonly clock: Clock;
 }
 
 /** A branch's newest commit that is not applied. */

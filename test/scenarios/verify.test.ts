@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { specDigits } from "../../src/model/canonical-spec.ts";
+import { parseStatusDocument } from "../../src/model/status-document.ts";
 import { buildMirrorMessage } from "../../src/git/mirror-commit.ts";
 import type { FileChange } from "../support/git-repositories.ts";
 import { joinKeys, signHead, Signing, type Signer } from "../support/signing.ts";
@@ -41,6 +43,18 @@ async function told(
   world: World,
 ): Promise<{ readonly refused?: string; readonly appliedCommit: string; readonly readme: string }> {
   return { ...(await world.summary()), readme: await world.git.readFile("jobs", STATUS_BRANCH, "README.md") };
+}
+
+/** The record of a Job whose arguments somebody has changed, with the digits in its id that they give. */
+function forgeSpec(text: string): string {
+  // The spec comes first, then what was frozen of the Artifact.
+  const withArguments = text
+    .replace(/^( +)(entryClass: .*)$/m, "$1$2\n$1mainArgs:\n$1  - --evil")
+    .replace(/^( +)mainArgs: \[\]$/m, "$1mainArgs:\n$1  - --evil");
+  const parsed = parseStatusDocument("local/default/job/orders.yaml", withArguments);
+  if ("problem" in parsed || parsed.record.kind !== "Job") throw new Error(JSON.stringify(parsed));
+  const { flinkJobId = "" } = parsed.record.status;
+  return withArguments.replaceAll(flinkJobId, flinkJobId.slice(0, 18) + specDigits(parsed.record.spec) + flinkJobId.slice(24));
 }
 
 describe.concurrent("with repository.verify", () => {
@@ -140,6 +154,98 @@ describe.concurrent("with repository.verify", () => {
     );
     await pushSigned(world, ada, { "README.md": "2" }, "Yes\n\nPenstock-Allow-Deletions: 7");
     await second.untilJob("orders", has("Deleted", "Tombstone"));
+  });
+
+  it.each([
+    ["a spec, with the job id that belongs to it", (text: string) => forgeSpec(text), "its spec does not stand in commit"],
+    ["other arguments", (text: string) => text.replace(/^( {6}mainArgs:).*$/m, "$1\n        - --evil"), "the arguments"],
+    [
+      "a commit that is not signed",
+      (text: string, evil: string) => forgeSpec(text).replace(/^(    commit:) .*$/m, `$1 ${evil}`),
+      "does not count: it is not signed",
+    ],
+    [
+      "state of somebody else",
+      (text: string) =>
+        text
+          .replace(/^  startedFrom:\n(?: {4}.*\n)*/m, "")
+          .replace(/^  run: 1$/m, "  run: 1\n  startedFrom:\n    kind: Savepoint\n    uri: s3://evil/savepoint"),
+      "lies in no checkpoint or savepoint directory of its zone",
+    ],
+  ] as const)("a record that was given %s starts nothing", async (_, forge_, because) => {
+    await using world = await createVerifyingWorld();
+    await pushSigned(world, ada, await aRunningJob());
+    const first = world.startDaemon();
+    const { flinkJobId } = await first.untilJob("orders", isRunning);
+    await first.stop();
+    const evil = await world.git.commitFiles(
+      "jobs",
+      "evil",
+      { "orders.yaml": aJob("orders", { mainArgs: ["--evil"] }) },
+      "evil",
+      {
+        parent: (await world.git.head("jobs", "main"))!,
+      },
+    );
+    const path = "local/default/job/orders.yaml";
+    const text = await world.git.readFile("jobs", STATUS_BRANCH, path);
+    const forged = forge_(text, evil);
+    expect(forged).not.toBe(text);
+    await world.git.commitFiles("jobs", STATUS_BRANCH, { [path]: forged }, "forged");
+    const runs = world.flink.jobs.length;
+    world.flink.setJobState(flinkJobId!, "FAILED", "out of memory");
+    const second = world.startDaemon();
+    await second.until("it is told", (pass) =>
+      JSON.stringify([pass.update.summary.problems, pass.decisions.jobs]).includes(because),
+    );
+    await second.passes(10);
+    expect(world.flink.jobs).toHaveLength(runs);
+  });
+
+  it("a record of a refused change is proven by the older commit that was accepted, and so is its jar", async () => {
+    await using world = await createVerifyingWorld();
+    const accepted = await pushSigned(world, ada, await aRunningJob());
+    const first = world.startDaemon();
+    const { flinkJobId } = await first.untilJob("orders", isRunning);
+    await untilCheckpointed(world, first, flinkJobId!);
+    await pushSigned(world, ada, {
+      "orders.yaml": anArtifact("orders") + aJob("orders", { mainArgs: ["--new"] }),
+      "jars/counter.jar": "another",
+    });
+    await first.untilJob("orders", has("Accepted", "SpecChanged"));
+    await first.stop();
+    world.flink.setJobState(flinkJobId!, "FAILED", "out of memory");
+    const second = world.startDaemon();
+    await second.untilJob("orders", (status) => isRunning(status) && status.flinkJobId !== flinkJobId);
+    expect((await world.job("orders"))!.status).toMatchObject({
+      source: { commit: accepted },
+      startedFrom: { kind: "Checkpoint" },
+    });
+  });
+
+  it("a jar that the record names in a commit that is not signed is not fetched", async () => {
+    await using world = await createVerifyingWorld();
+    await pushSigned(world, ada, await aRunningJob());
+    const first = world.startDaemon();
+    const { flinkJobId } = await first.untilJob("orders", isRunning);
+    await untilCheckpointed(world, first, flinkJobId!);
+    await first.stop();
+    const evil = await world.git.commitFiles("jobs", "evil", { "jars/counter.jar": "evil" }, "evil", {
+      parent: (await world.git.head("jobs", "main"))!,
+    });
+    const blob = (await world.git.git("jobs", ["rev-parse", `${evil}:jars/counter.jar`])).toString().trim();
+    const path = "local/default/artifact/orders.yaml";
+    const text = await world.git.readFile("jobs", STATUS_BRANCH, path);
+    const forged = text.replace(/^  bytes:\n.*\n.*$/m, `  bytes:\n    commit: ${evil}\n    blob: ${blob}`);
+    expect(forged).not.toBe(text);
+    await world.git.commitFiles("jobs", STATUS_BRANCH, { [path]: forged }, "forged");
+    world.flink.setJobState(flinkJobId!, "FAILED", "out of memory");
+    const second = world.startDaemon();
+    await second.until("it is told", (pass) =>
+      pass.update.summary.problems.some((problem) => problem.includes("does not count: it is not signed")),
+    );
+    await second.passes(10);
+    expect(world.flink.jobs).toHaveLength(1);
   });
 
   it("a mirror of the status on a signed commit is looked through, and one that only says that it is one is refused", async () => {
