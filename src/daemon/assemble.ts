@@ -90,7 +90,9 @@ export function assemble(
       publish: { statusBranch, reader, config: config.status, clock, log },
       mirror,
     },
-    previews: config.previews.plans ? openPreviews({ config, clock, log, clusters, store, ...reporting }, transport) : undefined,
+    previews: config.previews.plans
+      ? openPreviews({ config, clock, log, clusters, store, verifier: verification?.verifier, ...reporting }, transport)
+      : undefined,
     commitStatuses: forCommits === undefined ? undefined : new CommitStatuses(forCommits),
     async close() {
       await Promise.all([actions.close(), mirror?.close()]);
@@ -101,7 +103,7 @@ export function assemble(
 }
 
 function openPreviews(
-  deps: Pick<PreviewsDeps, "config" | "clock" | "log" | "clusters" | "store" | "reporter">,
+  deps: Pick<PreviewsDeps, "config" | "clock" | "log" | "clusters" | "store" | "reporter" | "verifier">,
   transport: GitTransport,
 ): Previews {
   return new Previews({

@@ -21,6 +21,8 @@ export type RequestTree =
 interface PlannedTree {
   readonly files: readonly TreeFile[];
   readonly readBlob: (oid: string, maxBytes: number) => Promise<BlobContent>;
+  /** The bytes of the head's commit: what a signature is checked under. */
+  readonly readHead: () => Promise<Buffer>;
   /** Of the commits that the base has not, newest first. */
   readonly messages: readonly CommitMessage[];
 }
@@ -72,7 +74,7 @@ export class RequestRepository {
     const messages = await this.#messages(copy, head, base);
     if (found.kind === "none") {
       const { tree } = await verify(copy, head);
-      return { kind: "head-alone", because: found.because, ...(await this.#planned(copy, tree)), messages };
+      return { kind: "head-alone", because: found.because, ...(await this.#planned(copy, head, tree)), messages };
     }
     const { mergeBase } = found;
     if (mergeBase === head) return { kind: "contained" };
@@ -83,7 +85,7 @@ export class RequestRepository {
     };
     const merged = await mergeTrees(o!, a!, b!, source);
     if (merged.conflicts.length > 0) return { kind: "conflict", mergeBase, paths: merged.conflicts };
-    return { kind: "merged", mergeBase, ...(await this.#planned(copy, merged.root, merged)), messages };
+    return { kind: "merged", mergeBase, ...(await this.#planned(copy, head, merged.root, merged)), messages };
   }
 
   async #copyWith(base: string, head: string, signal: AbortSignal): Promise<LocalCopy> {
@@ -136,11 +138,12 @@ export class RequestRepository {
     return messages;
   }
 
-  async #planned(copy: LocalCopy, root: string, merged?: MergedTree): Promise<Pick<PlannedTree, "files" | "readBlob">> {
+  async #planned(copy: LocalCopy, head: string, root: string, merged?: MergedTree): Promise<Omit<PlannedTree, "messages">> {
     const tree = async (oid: string) => merged?.trees.get(oid) ?? readTree(copy, oid);
     const { files } = await readFiles(root, tree, new Map(), this.#transport.publicUrl);
     return {
       files,
+      readHead: async () => (await readObject(copy, head, "commit")).content,
       readBlob: async (oid, maxBytes) => {
         const content = merged?.blobs.get(oid) ?? (await readObject(copy, oid, "blob")).content;
         return content.byteLength > maxBytes ? { kind: "too-large", size: content.byteLength } : { kind: "read", content };

@@ -3,6 +3,7 @@ import type { ArtifactStore } from "../artifacts/artifact-store.ts";
 import { formatTime } from "../common/clock.ts";
 import type { Config } from "../config/config.ts";
 import type { SightedCluster } from "../flink/cluster.ts";
+import type { CommitVerifier } from "../git/commit-verifier.ts";
 import type { BlobContent } from "../git/manifest-repository.ts";
 import type { RequestTree } from "../git/request-repository.ts";
 import type { ManifestCache } from "../model/parse-manifests.ts";
@@ -26,6 +27,8 @@ export interface PlanRequestDeps {
   readonly store: Pick<ArtifactStore, "see">;
   /** Shared by all requests: most of their manifests are the branch's. */
   readonly cache: ManifestCache;
+  /** Undefined: every commit counts. */
+  readonly verifier?: Pick<CommitVerifier, "verify"> | undefined;
 }
 
 /** What came of a request's tree; `files` is everything that is planned by it. */
@@ -73,7 +76,21 @@ export async function planRequest(
   const { established, now } = live;
   const decided = decideSeen({ config, snapshot, observed, established, lastSeen: live.observed.clusters, now }, desired);
   const ages = await readRestorePointAges(decided, deps.clusters, config.instance, signal);
-  return buildPlan({ config, subject, decided, notAtHand: store.notAtHand, ages, notices: [] });
+  return buildPlan({ config, subject, decided, notAtHand: store.notAtHand, ages, notices: await tellSignature(deps, tree) });
+}
+
+/** What is merged as a commit of its own is judged by that one's signature, which nobody knows yet. */
+async function tellSignature(
+  { verifier }: PlanRequestDeps,
+  tree: Exclude<PlannableTree, { readonly kind: "conflict" }>,
+): Promise<readonly string[]> {
+  if (verifier === undefined) return [];
+  const verdict = await verifier.verify(await tree.readHead(), "new");
+  const head =
+    verdict.kind === "verified"
+      ? `its head is signed by ${verdict.by}, so it would be applied as it stands`
+      : `its head would not be applied as it stands: ${verdict.because}`;
+  return [`repository.verify: ${head}; a merge commit, a squash or a rebase counts by its own signature`];
 }
 
 /** A plan that plans nothing and says why. */

@@ -248,6 +248,31 @@ describe.concurrent("with repository.verify", () => {
     expect(world.flink.jobs).toHaveLength(1);
   });
 
+  it("the plan of a request says whether its head would count", async (context) => {
+    await using world = await createVerifyingWorld();
+    const main = await pushSigned(world, ada, await aRunningJob());
+    for (const [number, signer] of [
+      [1, ada],
+      [2, undefined],
+    ] as const) {
+      await world.git.commitFiles("jobs", `request-${number}`, { "notes.yaml": `# ${number}` }, "request", { parent: main });
+      if (signer !== undefined) await signHead(world.git.folderOf("jobs"), `request-${number}`, signer);
+      const head = (await world.git.head("jobs", `request-${number}`))!;
+      await world.git.git("jobs", ["update-ref", `refs/pull/${number}/head`, head]);
+    }
+    const daemon = world.startDaemon();
+    await daemon.untilJob("orders", isRunning);
+    await context.expect
+      .poll(async () => (await world.git.head("jobs", "penstock/previews")) !== undefined, { timeout: 40_000 })
+      .toBe(true);
+    const plan = async (number: number): Promise<string> =>
+      world.git.readFile("jobs", "penstock/previews", `${number}.json`).catch(() => "");
+    await context.expect.poll(async () => plan(1), { timeout: 30_000 }).toContain("its head is signed by the SSH key SHA256:");
+    await context.expect
+      .poll(async () => plan(2), { timeout: 30_000 })
+      .toContain("its head would not be applied as it stands: it is not signed");
+  });
+
   it("a mirror of the status on a signed commit is looked through, and one that only says that it is one is refused", async () => {
     await using world = await createVerifyingWorld({ config: { status: { target: "inline" } } });
     const signed = await pushSigned(world, ada, await aRunningJob());
