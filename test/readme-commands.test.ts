@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import packageJson from "../package.json" with { type: "json" };
 import { aJob, anArtifact, counterJar } from "./scenarios/manifests.ts";
 import { createServedWorld } from "./scenarios/served-world.ts";
+import { gitEnvironment } from "./support/git-repositories.ts";
 import { createWorld, isRunning } from "./scenarios/world.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -32,11 +33,15 @@ const SHOWN_BY: Readonly<Record<string, string>> = {
   "npm ci && npm run demo": "test/e2e/demo.test.ts",
   "npm run demo -- --flink-version 1.20.5": "test/e2e/demo.test.ts",
   "WALK_SEEDS=4711 npm run test:unit -- test/pass/random-walk.test.ts": "plays one seed again",
+  "FUZZ_SEEDS=4711 FUZZ_TARGET=jars npm run test:unit -- test/fuzz": "plays one seed again",
   "npm run penstock -- validate FOLDER": "validates a folder",
   "npm run penstock -- validate jobs-example": "validates a folder",
   "penstock validate": "validates a folder",
   "npm run penstock -- run --config FILE": "runs, plans and tells the status",
   "penstock plan": "runs, plans and tells the status",
+  "penstock status": "runs, plans and tells the status",
+  "git commit -S --allow-empty": "signs a commit, and shows that it is signed",
+  "git log --show-signature -1": "signs a commit, and shows that it is signed",
   "penstock status --config FILE": "runs, plans and tells the status",
   'printf %s "$VALUE" | sha256sum': "shows the digits of a secret",
   "openssl rand -hex 24": "wakes the daemon by the generic webhook",
@@ -68,9 +73,11 @@ async function type(line: string, { folder = ROOT, environment = {} } = {}): Pro
 }
 
 async function documents(): Promise<readonly string[]> {
-  const below = async (folder: string, ending: RegExp): Promise<readonly string[]> =>
-    (await readdir(join(ROOT, folder))).filter((name) => ending.test(name)).map((name) => join(folder, name));
-  return ["README.md", "jobs-example/README.md", ...(await below("config", /\.md$/)), ...(await below("config/deploy", /./))];
+  return ["README.md", "jobs-example/README.md", ...(await filesIn("config", /\.md$/)), ...(await filesIn("config/deploy", /./))];
+}
+
+async function filesIn(folder: string, ending: RegExp): Promise<readonly string[]> {
+  return (await readdir(join(ROOT, folder))).filter((name) => ending.test(name)).map((name) => join(folder, name));
 }
 
 /** Lines of blocks that name no language, and what stands between backquotes; in other files, what a comment says. */
@@ -126,6 +133,29 @@ describe("the commands in the documents", () => {
     });
     expect(output).toContain("seeds from 4711");
     expect(status).toBe(0);
+    const fuzzed = await type("FUZZ_SEEDS=4711 FUZZ_TARGET=jars npm run test:unit -- test/fuzz", {
+      environment: { VITEST: undefined, NODE_OPTIONS: undefined },
+    });
+    expect(fuzzed).toMatchObject({ status: 0, output: expect.stringContaining("1 passed") });
+  });
+
+  it("signs a commit, and shows that it is signed", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "penstock-signed-"));
+    const keys = [
+      "ssh-keygen -q -t ed25519 -N '' -f key",
+      'echo "ada@example.com $(cat key.pub)" > signers',
+      "git init --quiet .",
+      "git config gpg.format ssh && git config user.signingKey $PWD/key && git config gpg.ssh.allowedSignersFile $PWD/signers",
+      "git config user.name Ada && git config user.email ada@example.com",
+    ];
+    try {
+      for (const line of [...keys, "git commit -S --allow-empty --quiet --message Begin"])
+        expect(await type(line, { folder, environment: gitEnvironment() })).toMatchObject({ status: 0 });
+      const { output } = await type("git log --show-signature -1", { folder, environment: gitEnvironment() });
+      expect(output).toMatch(/Good "git" signature for ada@example\.com/);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it("validates a folder", async () => {

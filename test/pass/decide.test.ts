@@ -242,27 +242,40 @@ describe("a Job that stood nowhere when the status branch was lost", () => {
   });
 });
 
+/** A cluster that lists a job of `a` that failed, with so many completed checkpoints. */
+function whereItEnded(completed: number) {
+  return aReachableCluster({
+    jobs: [
+      aListedJob({
+        flinkJobId: anAttempt(1, { id: { name: "a" } }),
+        state: "FAILED",
+        detail: { checkpoints: { completed, latestPath: undefined, enabled: true, retained: true } },
+      }),
+    ],
+  });
+}
+
 describe("a Job that no record speaks of, with a status branch that is there", () => {
   const lineage = lineagePrefix(INSTANCE, anId({ name: "a" }));
   const left = { kind: "Checkpoint", flinkJobId: anAttempt(1), number: 1, uri: "file:///c/chk-1", writtenAtMs: 1 } as const;
   const hasLeft = withPast({ [lineage]: { kind: "listed", entries: [left] } });
   const marked = { unrecorded: undefined, marked: "was lost", unproven: undefined };
-  const ended = (completed: number) =>
-    aReachableCluster({
-      jobs: [
-        aListedJob({
-          flinkJobId: anAttempt(1, { id: { name: "a" } }),
-          state: "FAILED",
-          detail: { checkpoints: { completed, latestPath: undefined, enabled: true, retained: true } },
-        }),
-      ],
-    });
 
   it.each([
     ["starts when nothing shows that it ran", [withPast({ [lineage]: { kind: "listed", entries: [] } })], marked, "announce"],
     ["does not start without its state when it left something", [hasLeft], marked, "wait StatusLost"],
-    ["does not start without its state when Flink lists one that ended with a checkpoint", [ended(1)], marked, "wait StatusLost"],
-    ["starts when Flink lists one that ended without a checkpoint, as a start that failed does", [ended(0)], marked, "announce"],
+    [
+      "does not start without its state when Flink lists one that ended with a checkpoint",
+      [whereItEnded(1)],
+      marked,
+      "wait StatusLost",
+    ],
+    [
+      "starts when Flink lists one that ended without a checkpoint, as a start that failed does",
+      [whereItEnded(0)],
+      marked,
+      "announce",
+    ],
     ["starts all the same when a person says so", [hasLeft], { ...marked, marked: undefined }, "announce"],
     ["starts where nobody can look", [withPast({ [lineage]: { kind: "cannot-tell", because: "no" } })], marked, "announce"],
     [
