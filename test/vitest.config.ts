@@ -22,6 +22,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**", "test/bench/**", "test/container/**", "test/long/**"],
           isolate: false,
+          maxWorkers: 2, // they wait more than they compute, and on two cores one worker is what vitest takes by itself
           testTimeout: 60_000,
           provide: { extent: "short" },
         },

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parse } from "yaml";
 import type { Condition } from "../../../src/model/status.ts";
-import { startFakeFlink, type FakeFlink } from "../../support/fake-flink.ts";
+import { startFakeFlink, type FakeFlink, type FakeJob } from "../../support/fake-flink.ts";
 import { startGitServer, type GitServer } from "../../support/git-server.ts";
 import { createRandom } from "../../support/random.ts";
 import { counterJar } from "../../scenarios/manifests.ts";
@@ -150,12 +150,21 @@ async function untilAtRest(world: SoakWorld, signal: AbortSignal): Promise<void>
   }
 }
 
+const ABSENT: Pick<FakeJob, "parallelism" | "checkpoints" | "restoredFrom"> & { readonly state: string } = {
+  state: "absent",
+  parallelism: 0,
+  checkpoints: [],
+  restoredFrom: undefined,
+};
+
 function whatRunsWrong({ ledger, churn }: SoakWorld): readonly string[] {
   const live = ledger.live();
   const stray = [...live.keys()].filter((name) => (churn.expected.get(name) ?? 0) === 0).map((name) => `${name} still runs`);
   const wrong = [...churn.expected].flatMap(([name, rpus]) => {
-    const { state, parallelism } = live.get(name) ?? { state: "absent", parallelism: 0 };
-    const isRight = rpus === 0 || (state === "RUNNING" && parallelism === rpus);
+    const { state, parallelism, checkpoints, restoredFrom } = live.get(name) ?? ABSENT;
+    // An upgrade of what has no state yet waits for a person.
+    const hasState = checkpoints.length > 0 || restoredFrom !== undefined;
+    const isRight = rpus === 0 || (state === "RUNNING" && parallelism === rpus && hasState);
     return isRight ? [] : [`${name} should run with ${rpus} and is ${state} with ${parallelism}`];
   });
   return [...stray, ...wrong];
