@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import {
   type ArtifactRequest,
   type ArtifactSeen,
@@ -17,16 +17,10 @@ import type { ResourceKey } from "../../src/model/resource.ts";
 import { buildClass } from "../support/class-bytes.ts";
 import { buildZip } from "../support/zip.ts";
 
-const cleanups: (() => Promise<void>)[] = [];
-
-/** Undone after the test, the last first. */
+/** Undone after the test, the last first. A hook of this module would be the first importing file's alone: files share modules. */
 export function atEnd(cleanup: () => Promise<void>): void {
-  cleanups.push(cleanup);
+  onTestFinished(cleanup);
 }
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
 
 export async function tempFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "penstock-artifacts-"));

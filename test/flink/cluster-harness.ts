@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { afterEach } from "vitest";
+import { onTestFinished } from "vitest";
 import type { Clock } from "../../src/common/clock.ts";
 import { createLog, type Log } from "../../src/common/log.ts";
 import type { ClusterConfig } from "../../src/config/config.ts";
@@ -12,12 +12,6 @@ import type { RunOptions } from "../../src/flink/run-request.ts";
 import { startFakeFlink, type FakeFlink, type FakeFlinkOptions } from "../support/fake-flink.ts";
 import { TEST_JOB_CLASS, TEST_JOB_JAR } from "../support/test-job.ts";
 import { anAttempt, INSTANCE } from "../pass/builders.ts";
-
-const cleanups: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
 
 export const NEVER = new AbortController().signal;
 
@@ -48,7 +42,7 @@ export async function aCluster(
   const time = { nowMs: Date.now() };
   const clock: Clock = { now: () => time.nowMs, random: () => 0.5 };
   const fake = await startFakeFlink({ version: "1.20.5", clock, ...options });
-  cleanups.push(async () => fake.close());
+  onTestFinished(async () => fake.close());
   const logLines: string[] = [];
   const log = createLog({ level: "debug", people: false, stream: { write: (line) => void logLines.push(line) } });
   const config: ClusterConfig = {
@@ -63,7 +57,7 @@ export async function aCluster(
   };
   const another = (): Cluster => {
     const client = new FlinkClient(config, { clock });
-    cleanups.push(async () => client.close());
+    onTestFinished(async () => client.close());
     const s3 = options.s3 === undefined ? {} : { s3: options.s3 };
     return new Cluster({ zone: "local", config, client, instance: INSTANCE, clock, log, ...s3 });
   };
