@@ -47,6 +47,8 @@ interface Known {
 const PLAN_TIMEOUT_MS = 60_000;
 /** A round goes on for so long: 200 requests that are all new take a Git server half a minute. */
 const ROUND_MS = 10_000;
+/** What another daemon wrote it is about to tell as well: two that create a comment at the same moment are two comments. */
+const LEFT_TO_OTHERS_MS = 30_000;
 /** A forge may want its calls a second apart: of so many requests it is told in a round, of the rest in the next ones. */
 const MAX_TOLD = 10;
 
@@ -66,8 +68,8 @@ export class Previews {
   /** Why a request could not be planned when it was last tried, so that it is said once. */
   readonly #putOff = new Map<string, string>();
   #unwritten = true;
-  /** Plans that were not told yet, by request. */
-  readonly #untold = new Map<string, Plan>();
+  /** Plans that were not told yet, by request, and when they may be. */
+  readonly #untold = new Map<string, { readonly plan: Plan; readonly notBeforeMs: number }>();
   /** Requests of which this daemon has told a plan, or is about to. */
   readonly #ownWord = new Set<string>();
 
@@ -212,22 +214,30 @@ export class Previews {
     this.#noteUntold(plans, found.planned, read.files);
   }
 
-  /** A daemon before this one may have died between the branch and the forge, so what it wrote is told again: in the words that stand there. */
+  /**
+   * A daemon before this one may have died between the branch and the forge, so what it wrote is told again: in the words that stand there, and
+   * not at once, for it may be alive and just about to.
+   */
   #noteUntold(plans: ReadonlyMap<string, Plan>, planned: readonly string[], files: ReadonlyMap<string, string>): void {
+    const nowMs = this.#deps.clock.now();
     for (const [id, plan] of plans) {
-      if (planned.includes(id)) this.#untold.set(id, plan);
-      else if (!this.#ownWord.has(id)) this.#untold.set(id, readPlan(files, id) ?? plan);
+      if (planned.includes(id)) this.#untold.set(id, { plan, notBeforeMs: nowMs });
+      else if (!this.#ownWord.has(id))
+        this.#untold.set(id, { plan: readPlan(files, id) ?? plan, notBeforeMs: nowMs + LEFT_TO_OTHERS_MS });
       this.#ownWord.add(id);
     }
   }
 
   async #report(signal: AbortSignal): Promise<void> {
-    for (const [id, plan] of [...this.#untold].slice(0, MAX_TOLD)) {
+    const nowMs = this.#deps.clock.now();
+    const due = [...this.#untold].filter(([, { notBeforeMs }]) => notBeforeMs <= nowMs);
+    for (const [id, untold] of due.slice(0, MAX_TOLD)) {
       const known = this.#known.get(id);
       this.#untold.delete(id);
-      if (known?.plan === undefined || (await this.#deps.reporter?.report(known.request, plan, signal)) !== false) continue;
+      if (known?.plan === undefined || (await this.#deps.reporter?.report(known.request, untold.plan, signal)) !== false)
+        continue;
       // Behind all others: the forge may refuse this one for ever, and is left alone for a while after each refusal.
-      this.#untold.set(id, plan);
+      this.#untold.set(id, untold);
       return;
     }
   }

@@ -160,6 +160,8 @@ it.concurrent("tells a plan that a daemon before it had written and not told, on
   for (let life = 0; life < 2; life += 1) {
     const daemon = world.startDaemon();
     const isTold = (): boolean => statesOf(forge, "penstock/plan/test", head).length > life;
+    await daemon.passes(5); // it is left to whoever wrote it for half a minute
+    world.clock.pass(31_000);
     await until(daemon, "the plan's status", isTold);
     await daemon.stop();
   }
