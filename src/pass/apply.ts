@@ -104,7 +104,7 @@ export class Actions {
   /** Calls Flink for what was announced, and only for that. Returns at once; `see` and `seeSteps` tell how it went. */
   apply(decisions: Decisions, observed: Observed): void {
     for (const { id, because, work } of worksOf(decisions)) {
-      if (work.kind === "start") this.#submit(work.submission, because, observed);
+      if (work.kind === "start") this.#submit(work.submission, epochOf(work.operation), because, observed);
       else this.#take(id.zone, work, because, observed);
     }
   }
@@ -188,7 +188,8 @@ export class Actions {
     // The savepoint is there: the next attempt starts from it at once, as it was announced.
     const next = work.kind === "stop" ? work.next : undefined;
     if (outcome.kind === "stopped" && next !== undefined) {
-      this.#submit({ ...next, restoreFrom: { kind: "Savepoint", uri: outcome.uri } }, because, observed);
+      const restoreFrom = { kind: "Savepoint", uri: outcome.uri } as const;
+      this.#submit({ ...next, restoreFrom }, epochOf(work.operation), because, observed);
     }
     this.#options.wake();
   }
@@ -232,7 +233,7 @@ export class Actions {
     );
   }
 
-  #submit(submission: Submission, because: string, observed: Observed): void {
+  #submit(submission: Submission, epoch: string, because: string, observed: Observed): void {
     const station = this.#stationOf(submission);
     const before = this.#seen.get(submission.flinkJobId);
     const target = targetOf(submission, observed);
@@ -244,10 +245,10 @@ export class Actions {
     );
     const work = async (): Promise<void> => {
       const outcome = await this.#call(station, submission, target, before);
-      this.#remember(submission, outcome, before);
+      this.#remember(submission, epoch, outcome, before);
     };
     void station.queue.add(async () => {
-      const running = work().catch((error: unknown) => this.#rememberFailure(submission, error, before));
+      const running = work().catch((error: unknown) => this.#rememberFailure(submission, epoch, error, before));
       await Promise.race([running, new Promise((resolve) => setTimeout(resolve, PLACE_HELD_MS).unref())]);
     });
   }
@@ -287,11 +288,11 @@ export class Actions {
     return this.#options.store.submittable(submission.artifactSha256, { launcher: needsLauncher(target.flinkVersion) });
   }
 
-  #remember(submission: Submission, outcome: SubmitOutcome, before: SubmissionSeen | undefined): void {
+  #remember(submission: Submission, epoch: string, outcome: SubmitOutcome, before: SubmissionSeen | undefined): void {
     const { log, wake } = this.#options;
     const failures = failuresOf(before);
     const facts = { job: submission.key, flinkJobId: submission.flinkJobId, cluster: submission.cluster };
-    this.#seen.set(submission.flinkJobId, this.#seenOf(withDoubt(outcome, before), failures + 1, before));
+    this.#seen.set(submission.flinkJobId, this.#seenOf(withDoubt(outcome, before), epoch, failures + 1, before));
     const { cluster } = this.#stationOf(submission);
     this.#tell(cluster, "start", outcome.kind);
     cluster.expire();
@@ -305,13 +306,13 @@ export class Actions {
   }
 
   /** Our own side failed in a way that nobody thought of. Flink was not called, or its answer was not understood. */
-  #rememberFailure(submission: Submission, error: unknown, before: SubmissionSeen | undefined): void {
+  #rememberFailure(submission: Submission, epoch: string, error: unknown, before: SubmissionSeen | undefined): void {
     if (isAbort(error, this.#abort.signal)) return;
-    this.#remember(submission, { kind: "unknown", because: oneLine(messageOf(error), 300) }, before);
+    this.#remember(submission, epoch, { kind: "unknown", because: oneLine(messageOf(error), 300) }, before);
     this.#options.log.error({ err: error, job: submission.key }, "submission failed on our side");
   }
 
-  #seenOf(outcome: SubmitOutcome, failures: number, before: SubmissionSeen | undefined): SubmissionSeen {
+  #seenOf(outcome: SubmitOutcome, epoch: string, failures: number, before: SubmissionSeen | undefined): SubmissionSeen {
     const { clock } = this.#options;
     const random = (): number => clock.random();
     switch (outcome.kind) {
@@ -323,7 +324,7 @@ export class Actions {
           : Number.POSITIVE_INFINITY;
         const doubtUntilMs =
           before?.kind === "unknown" ? clock.now() + DOUBT_MS : before?.kind === "refused" ? before.doubtUntilMs : undefined;
-        return { kind: "refused", reason: outcome.reason, because: outcome.because, failures, retryAtMs, doubtUntilMs };
+        return { kind: "refused", reason: outcome.reason, because: outcome.because, failures, retryAtMs, doubtUntilMs, epoch };
       }
       case "unknown":
         return {

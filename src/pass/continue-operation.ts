@@ -17,7 +17,7 @@ import { continueStart, decideNotListed, settleStarted } from "./decide-start.ts
 import type { DesiredJob } from "./desired.ts";
 import { awaitOutcome, head, nextIntent, notYet, type JobContext } from "./job-context.ts";
 import { findJob } from "./observed.ts";
-import { epochOf, isBeingHandedOver, isInDoubt, type StepSeen, type SubmissionSeen } from "./submissions.ts";
+import { epochOf, isBeingHandedOver, isInDoubt, isOfEpoch, type StepSeen, type SubmissionSeen } from "./submissions.ts";
 
 /** Goes on with what was announced, perhaps by a daemon that died. Every step of it may be asked for again. */
 export function continueOperation(job: DesiredJob, record: JobRecord, operation: Operation, context: JobContext): JobDecision {
@@ -138,7 +138,7 @@ function isHopeless(
   { now }: JobContext,
 ): boolean {
   const isRefusedForGood = refused.retryAtMs === Number.POSITIVE_INFINITY || refused.failures >= 3;
-  return isRefusedForGood && !isInDoubt(operation, refused, now);
+  return isRefusedForGood && isOfEpoch(refused, operation) && !isInDoubt(operation, refused, now);
 }
 
 function startOf(operation: StopOperation, next: StartIntent, record: JobRecord, point: RestorePoint): StartOperation {

@@ -29,7 +29,7 @@ import {
 } from "./job-context.ts";
 import { findJob, type JobSeen } from "./observed.ts";
 import { place, type Placement } from "./place.ts";
-import { isInDoubt, type SubmissionSeen } from "./submissions.ts";
+import { isInDoubt, isOfEpoch, type SubmissionSeen } from "./submissions.ts";
 
 /** Attempts that fail before they run follow each other ever more slowly, also when the daemon that made them is gone. */
 const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
@@ -165,6 +165,8 @@ function decideBySubmission(
     }
     case "refused":
       if (submission.reason === JOB_ID_SPENT) return settleUnseen(job, operation, seen.cluster);
+      // What another daemon, which took the start over, has called for since then is not known: it is asked for again under the same id.
+      if (!isOfEpoch(submission, operation)) return undefined;
       // Another id is only begun when nothing can come of this one any more.
       if (!isInDoubt(operation, submission, context.now) && isOutdated(job, record, operation, context))
         return startAgain(job, operation, context);
@@ -194,7 +196,7 @@ function settleListed(
   if (mayHaveState || !isSpent(seen.job)) return settleStarted(job, operation, seen);
   const submission = context.observed.submissions.get(operation.flinkJobId);
   if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
-  const refusal = submission?.kind === "refused" ? submission : undefined;
+  const refusal = submission?.kind === "refused" && isOfEpoch(submission, operation) ? submission : undefined;
   const dueAtMs = Math.max(
     failedDueAtMs(operation.flinkJobId, operation.attempt, operation.announcedAt, context.now),
     refusal?.retryAtMs ?? 0,

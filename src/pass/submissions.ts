@@ -29,8 +29,16 @@ interface Tried {
 export type SubmissionSeen =
   | { readonly kind: "under-way" }
   | { readonly kind: "accepted"; readonly acceptedAtMs: number }
-  /** Flink said no, and nothing runs under this id. Until `doubtUntilMs` the `main` of an earlier try may still be at work under it. */
-  | ({ readonly kind: "refused"; readonly reason: string; readonly doubtUntilMs: number | undefined } & Tried)
+  /**
+   * Flink said no, and nothing runs under this id. Until `doubtUntilMs` the `main` of an earlier try may still be at work under it, and when
+   * another daemon has taken the start over since its `epoch` that one's may at any time.
+   */
+  | ({
+      readonly kind: "refused";
+      readonly reason: string;
+      readonly doubtUntilMs: number | undefined;
+      readonly epoch: string;
+    } & Tried)
   /** The answer was lost: the job may yet appear, since the program's `main` may still be at work. */
   | ({ readonly kind: "unknown" } & Tried);
 
@@ -70,6 +78,11 @@ export function epochOf({ announcedAt, takenOverAt }: Epochal): string {
 export const DOUBT_MS = 600_000;
 /** Until then whoever had an operation has learnt that another daemon took it over, and has given up what he did not ask for yet. */
 const HANDED_OVER_MS = 30_000;
+
+/** Whether a refusal is about the start as it is announced now, and not as it was before another daemon took it over. */
+export function isOfEpoch({ epoch }: { readonly epoch: string }, operation: Epochal): boolean {
+  return epoch === epochOf(operation);
+}
 
 /** Whether an earlier try of this start may still be at work, so that a refusal does not say that nothing runs. */
 export function isInDoubt(

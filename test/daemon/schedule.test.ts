@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { formatTime } from "../../src/common/clock.ts";
 import { describeJobs, findTrouble, isAtRest, nextDelayMs } from "../../src/daemon/schedule.ts";
 import type { Published } from "../../src/pass/publish.ts";
 import { type DonePass, FIRST_MEMORY, type Pass } from "../../src/pass/reconcile.ts";
@@ -48,6 +49,7 @@ const REFUSED = {
   because: "no",
   failures: 1,
   doubtUntilMs: undefined,
+  epoch: formatTime(NOW),
   retryAtMs: NOW + 60_000,
 } as const;
 

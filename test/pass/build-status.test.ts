@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { formatTime } from "../../src/common/clock.ts";
 import { resourceKey } from "../../src/model/resource.ts";
 import { parseSummary, SUMMARY_PATH } from "../../src/model/status-document.ts";
 import type { JobRecord, JobStatus } from "../../src/model/status.ts";
@@ -343,6 +344,7 @@ describe("the accepted spec", () => {
       because: "no",
       failures: 1,
       doubtUntilMs: undefined,
+      epoch: formatTime(NOW),
       retryAtMs: Number.POSITIVE_INFINITY,
     } as const;
     const changed = { jarOptions: { entryClass: "com.example.Other" }, rpus: 3 };

@@ -60,6 +60,7 @@ const refused = (more: Partial<SubmissionSeen & { kind: "refused" }> = {}): Subm
   failures: 1,
   retryAtMs: NOW,
   doubtUntilMs: undefined,
+  epoch: "",
   ...more,
 });
 /** Attempt 1 ended, and what is said of attempt 2. */

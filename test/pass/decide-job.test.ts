@@ -52,7 +52,14 @@ const restarted = (restorePoints: ClusterOverrides["restorePoints"] = {}, more: 
 
 const endedAttempt = (attempt: number): ClusterOverrides => withJobs({ flinkJobId: anAttempt(attempt), state: "FAILED" });
 
-const REFUSED = { kind: "refused", reason: "ProgramFailed", because: "no broker", failures: 1, doubtUntilMs: undefined } as const;
+const REFUSED = {
+  kind: "refused",
+  reason: "ProgramFailed",
+  because: "no broker",
+  failures: 1,
+  doubtUntilMs: undefined,
+  epoch: "",
+} as const;
 const UNKNOWN = { kind: "unknown", because: "no answer within 2m", failures: 1 } as const;
 
 describe("a Job whose documents cannot be understood", () => {
@@ -596,6 +603,20 @@ describe("an attempt that failed before it ran", () => {
     expect(decideAnnounced({ clusters: failed() }, job)).toMatchObject({
       kind: "announce",
       work: { kind: "start", operation: { rpus: 3 } },
+    });
+  });
+
+  it("begins no other attempt by a refusal that was told before another daemon took the start over: that one may have called since", () => {
+    const record = anAnnouncedRecord({ announcedAt: LONG_AGO, takenOverAt: "2026-11-22T11:30:00Z" });
+    const submission = { ...REFUSED, retryAtMs: Number.POSITIVE_INFINITY };
+    const manifest = { spec: { rpus: 3 } };
+    expect(decideAnnounced({ submission: { ...submission, epoch: LONG_AGO } }, { manifest, record })).toMatchObject({
+      kind: "resume",
+      work: { operation: { attempt: 1 } },
+    });
+    expect(decideAnnounced({ submission }, { manifest, record })).toMatchObject({
+      kind: "announce",
+      work: { operation: { attempt: 2 } },
     });
   });
 

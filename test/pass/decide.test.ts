@@ -416,7 +416,15 @@ describe("the slots that are free for new starts", () => {
     ["nothing when only another input can help", Number.POSITIVE_INFINITY, 8],
     ["its slots when it is due again", NOW, 6],
   ])("let a start that Flink refused hold back %s", (_, retryAtMs, left) => {
-    const refused = { kind: "refused", reason: "BadOption", because: "no", failures: 1, doubtUntilMs: undefined, retryAtMs };
+    const refused = {
+      kind: "refused",
+      reason: "BadOption",
+      because: "no",
+      failures: 1,
+      doubtUntilMs: undefined,
+      epoch: "",
+      retryAtMs,
+    };
     expect(freeWith([announced("a")], {}, { [idOf("a")]: refused })).toBe(left);
   });
 

@@ -1,5 +1,6 @@
 import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
 import type { RestorePointEntry } from "../../src/flink/restore-directories.ts";
+import { epochOf } from "../../src/pass/submissions.ts";
 import { decideJob } from "../../src/pass/decide-job.ts";
 import type { JobDecision } from "../../src/pass/decision.ts";
 import { lineagePrefix, type JobContext } from "../../src/pass/job-context.ts";
@@ -67,8 +68,16 @@ export function aContext({
   };
 }
 
+/** A refusal without an epoch is about the operation as the record has it. */
 export function decideFor(job: DesiredJobOverrides = {}, context: ContextOverrides = {}): JobDecision {
-  return decideJob(aDesiredJob(job), aContext(context));
+  const desired = aDesiredJob(job);
+  const made = aContext(context);
+  const operation = desired.record?.status.operation;
+  const submissions = [...made.observed.submissions].map(([id, seen]) => {
+    const isBare = seen.kind === "refused" && seen.epoch === "" && operation !== undefined;
+    return [id, isBare ? { ...seen, epoch: epochOf(operation) } : seen] as const;
+  });
+  return decideJob(desired, { ...made, observed: { ...made.observed, submissions: new Map(submissions) } });
 }
 
 /** The only cluster with attempt 1 on it, healthy by default. */

@@ -14,6 +14,7 @@ interface Call {
   readonly caller: Memory;
   readonly flinkJobId: string;
   readonly submission: Submission;
+  readonly epoch: string;
   readonly cluster: JobManager;
   readonly incarnation: number;
   /** The caller does not wait any more: main() runs on all the same. */
@@ -105,7 +106,7 @@ export class RandomWorld {
   /** Does what was announced, as `Actions` does; only so many calls of it when the daemon is killed between two of them. */
   apply(decisions: Decisions, caller: Memory = this.daemons[0], most = Number.POSITIVE_INFINITY): void {
     for (const work of worksOf(decisions).slice(0, most)) {
-      if (work.kind === "start") this.#send(work.submission, caller);
+      if (work.kind === "start") this.#send(work.submission, epochOf(work.operation), caller);
       else this.#take(work, caller);
     }
   }
@@ -131,11 +132,12 @@ export class RandomWorld {
     return uris[this.#random.below(uris.length)];
   }
 
-  #send(submission: Submission, caller: Memory): void {
+  #send(submission: Submission, epoch: string, caller: Memory): void {
     const cluster = this.flink.cluster(submission.cluster);
     const { flinkJobId } = submission;
     caller.submissions.set(flinkJobId, { kind: "under-way" });
-    const call = { caller, flinkJobId, submission, cluster, incarnation: cluster.incarnation, abandoned: false };
+    const { incarnation } = cluster;
+    const call = { caller, flinkJobId, submission, epoch, cluster, incarnation, abandoned: false };
     this.#calls = [...this.#calls, call];
   }
 
@@ -172,7 +174,7 @@ export class RandomWorld {
         if (uri === undefined) return this.#tell(call, { kind: "ended", because: "it ended" });
         this.#tell(call, { kind: "stopped", uri });
         if (!call.abandoned && work.next !== undefined)
-          this.#send({ ...work.next, restoreFrom: { kind: "Savepoint", uri } }, call.caller);
+          this.#send({ ...work.next, restoreFrom: { kind: "Savepoint", uri } }, epochOf(work.operation), call.caller);
         return;
       }
       case "cancel": {
@@ -267,8 +269,8 @@ export class RandomWorld {
   }
 }
 
-function refuse({ caller, flinkJobId }: Call, reason: string, retryAtMs: number, failures: number): void {
-  const told = { because: "no", failures, retryAtMs, doubtUntilMs: undefined };
+function refuse({ caller, flinkJobId, epoch }: Call, reason: string, retryAtMs: number, failures: number): void {
+  const told = { because: "no", failures, retryAtMs, doubtUntilMs: undefined, epoch };
   caller.submissions.set(flinkJobId, { kind: "refused", reason, ...told });
 }
 
