@@ -43,6 +43,7 @@ const SHOWN_BY: Readonly<Record<string, string>> = {
   "git commit -S --allow-empty": "signs a commit, and shows that it is signed",
   "git log --show-signature -1": "signs a commit, and shows that it is signed",
   "penstock status --config FILE": "runs, plans and tells the status",
+  "penstock status --config FILE NAME": "runs, plans and tells the status",
   'printf %s "$VALUE" | sha256sum': "shows the digits of a secret",
   "openssl rand -hex 24": "wakes the daemon by the generic webhook",
   "openssl rand -hex 24 > webhook-secret": "wakes the daemon by the generic webhook",
@@ -197,6 +198,7 @@ describe("the commands that need a daemon", () => {
     expect(await penstock("run --config FILE --once --timeout 40s")).toMatchObject({ status: 0 });
     const told = await penstock("status --config FILE");
     expect(told.output).toContain("default/orders");
+    expect((await penstock("status --config FILE orders")).output).toMatch(/Healthy +True +AllTasksRunning/);
     expect(await penstock("plan --config FILE")).toMatchObject({ status: 0 });
   });
 

@@ -1,5 +1,6 @@
 import { isAbort, messageOf } from "../common/errors.ts";
 import { oneLine } from "../common/text.ts";
+import type { Reason } from "../model/reasons.ts";
 import type { Cluster } from "./cluster.ts";
 import { FlinkAnswerError, FlinkRejectedError, FlinkUnreachableError } from "./errors.ts";
 import type { JarFile } from "./multipart.ts";
@@ -8,11 +9,14 @@ import type { RejectionKind } from "./root-cause.ts";
 import type { RunOptions } from "./run-request.ts";
 import type { Uploads } from "./uploads.ts";
 
+/** Nearly always what the condition will say. */
+export type RefusalReason = Reason | typeof JOB_ID_SPENT;
+
 /** How a submission ended, as far as it can be told now. Only `accepted` and `refused` are certain. */
 export type SubmitOutcome =
   | { readonly kind: "accepted" }
   /** Nothing runs under the id. `curable`: trying again can help although nothing is changed. */
-  | { readonly kind: "refused"; readonly reason: string; readonly because: string; readonly curable: boolean }
+  | { readonly kind: "refused"; readonly reason: RefusalReason; readonly because: string; readonly curable: boolean }
   | { readonly kind: "unknown"; readonly because: string };
 
 /** The reason of a refusal that is none of Flink's: no connection came about, so it was not asked. */
@@ -23,7 +27,7 @@ const NO_JARS = "the cluster does not accept jars: set web.submit.enable to true
 /** The reason of a refusal that proves the opposite of most: something ran under the id once. */
 export const JOB_ID_SPENT = "JobIdSpent";
 
-const REASONS: Readonly<Record<RejectionKind, string>> = {
+const REASON_OF: Readonly<Record<RejectionKind, RefusalReason>> = {
   "entry-class-not-found": "EntryClassMissing",
   "no-main": "EntryClassMissing",
   "main-threw": "ProgramFailed",
@@ -103,7 +107,7 @@ async function settle(cluster: Cluster, flinkJobId: string, failure: unknown, si
     if (failure.kind === "other" && failure.data.status >= 500 && failure.data.endpoint.endsWith("/run"))
       return { kind: "unknown", because };
     if (isSwitchedOff(failure)) return { kind: "refused", reason: SUBMISSION_DISABLED, because: NO_JARS, curable: true };
-    return { kind: "refused", reason: REASONS[failure.kind], because, curable: failure.retry === "next-pass" };
+    return { kind: "refused", reason: REASON_OF[failure.kind], because, curable: failure.retry === "next-pass" };
   } catch (error) {
     if (isAbort(error, signal)) throw error;
     if (!isFlinkError(error)) throw error;

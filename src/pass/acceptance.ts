@@ -3,6 +3,7 @@ import { listOf } from "../common/text.ts";
 import { specDigits } from "../model/canonical-spec.ts";
 import { parseFlinkJobId } from "../model/flink-job-id.ts";
 import type { JobManifest } from "../model/manifest.ts";
+import type { Reason } from "../model/reasons.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { JobRecord } from "../model/status.ts";
 import { upgradeManifests } from "../model/upgrade-manifests.ts";
@@ -14,7 +15,7 @@ import { ownOperation } from "./own-operation.ts";
 /** Whether what is declared is what is in force; becomes the condition `Accepted`. */
 export interface Acceptance {
   readonly status: "True" | "False";
-  readonly reason: string;
+  readonly reason: Reason;
   readonly message: string;
 }
 
@@ -92,6 +93,6 @@ function runningSpecDigits(record: JobRecord): string | undefined {
   return parseFlinkJobId(ownOperation(record.status)?.flinkJobId ?? record.status.flinkJobId ?? "")?.spec;
 }
 
-function refused(reason: string, message: string): Acceptance {
+function refused(reason: Reason, message: string): Acceptance {
   return { status: "False", reason, message };
 }

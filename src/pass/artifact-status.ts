@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { describeSource } from "../artifacts/artifact-request.ts";
 import type { ArtifactSeen } from "../artifacts/artifact-store.ts";
 import { explainFlinkClasses } from "../artifacts/inspect-jar.ts";
-import { withTransition } from "../model/conditions.ts";
+import { findCondition, withTransition } from "../model/conditions.ts";
 import type { ArtifactPhase, ArtifactRecord, ArtifactStatus } from "../model/status.ts";
 import { acceptanceOfArtifact } from "./acceptance.ts";
 import type { ArtifactDecision } from "./decision.ts";
@@ -94,8 +94,8 @@ function progressOf(seen: ArtifactSeen | undefined): Pick<ArtifactStatus, "downl
 function contentsOf(artifact: DesiredArtifact, before: ArtifactStatus, context: StatusContext): readonly ConditionNow[] {
   const type = "FlinkBundled";
   const seen = context.observed.artifacts.get(artifact.key);
-  if (seen?.kind !== "ready") return before.conditions.filter((condition) => condition.type === type);
-  const message = explainFlinkClasses(seen.inspection.flinkClasses);
+  const message =
+    seen?.kind === "ready" ? explainFlinkClasses(seen.inspection.flinkClasses) : findCondition(before.conditions, type)?.message;
   return message === undefined ? [] : [{ type, status: "True", reason: "FlinkClassesInJar", message }];
 }
 

@@ -1,5 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import { hasEnded } from "../flink/cluster-seen.ts";
+import type { Reason } from "../model/reasons.ts";
 import type {
   CancelOperation,
   JobRecord,
@@ -249,7 +250,7 @@ function abandon(job: DesiredJob, block: Block | undefined, because: string): Jo
   return { ...head(job), kind: "settle", because, settlement: { kind: "abandoned" }, ...(block === undefined ? {} : { block }) };
 }
 
-function blockOf(operation: StopOperation | CancelOperation | RescaleOperation, reason: string): Block {
+function blockOf(operation: StopOperation | CancelOperation | RescaleOperation, reason: Reason): Block {
   if (operation.kind === "stop") return notYet(operation.purpose, reason);
   return notYet(operation.kind === "cancel" ? "delete" : "rescale", reason);
 }

@@ -1,6 +1,7 @@
 import { describeSource } from "../artifacts/artifact-request.ts";
 import type { ArtifactRequest, ArtifactSeen } from "../artifacts/artifact-store.ts";
 import { classesToInspect } from "../artifacts/entry-class.ts";
+import type { Reason } from "../model/reasons.ts";
 import type { ArtifactDecision, Block } from "./decision.ts";
 import type { DesiredArtifact } from "./desired.ts";
 
@@ -111,6 +112,6 @@ function decideAbsent(artifact: DesiredArtifact, context: ArtifactContext): Arti
   return { key, id, kind: "forget", because: "its manifest is gone and no Job uses it" };
 }
 
-function blocked(reason: string, because: string): Block & { readonly because: string } {
+function blocked(reason: Reason, because: string): Block & { readonly because: string } {
   return { condition: "Available", reason, because };
 }

@@ -1,5 +1,6 @@
 import { jobSpecHash } from "../model/canonical-spec.ts";
 import type { JobManifest } from "../model/manifest.ts";
+import type { Reason } from "../model/reasons.ts";
 import type { JobRecord, Tombstone } from "../model/status.ts";
 import type { JobDecision } from "./decision.ts";
 import { decideFirstStart } from "./decide-start.ts";
@@ -60,7 +61,7 @@ type Compared =
   | { readonly kind: "newer" }
   /** There is none, or the Job's own state came out of it. */
   | { readonly kind: "older" }
-  | { readonly kind: "waits"; readonly reason: string; readonly because: string };
+  | { readonly kind: "waits"; readonly reason: Reason; readonly because: string };
 
 /**
  * Whether the Savepoint that `spec.initialStateRef` names is newer than what the tombstone keeps. Told by the Job's own lineage first, which

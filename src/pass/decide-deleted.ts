@@ -1,5 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import { clusterRef, hasEnded, isHealthy } from "../flink/cluster-seen.ts";
+import type { Reason } from "../model/reasons.ts";
 import type { CancelOperation, JobRecord, JobStatus, RestorePoint, Tombstone } from "../model/status.ts";
 import type { Block, JobDecision } from "./decision.ts";
 import { announceStop } from "./announce-stop.ts";
@@ -142,6 +143,6 @@ export function decideDeleted(job: DesiredJob, record: JobRecord, tombstone: Tom
   return decideDeclaredAgain(job, job.declared.manifest, record, tombstone, context);
 }
 
-function deleted(reason: string): Block {
+function deleted(reason: Reason): Block {
   return { condition: "Deleted", reason };
 }

@@ -2,6 +2,7 @@ import { formatTime } from "../common/clock.ts";
 import { sha256Hex } from "../common/hash.ts";
 import { clusterRef, hasEnded, isHealthy } from "../flink/cluster-seen.ts";
 import type { SavepointSpec } from "../model/manifest.ts";
+import type { Reason } from "../model/reasons.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
 import type { SavepointOperation, SavepointRecord } from "../model/status.ts";
 import { whyDisposalsWait } from "./decide-disposals.ts";
@@ -59,7 +60,7 @@ function decideFinal(
   }
   const renews = savepoint.record?.status.uri === undefined ? {} : { renews: true as const };
   const since = savepoint.record?.status.uri === undefined ? "" : "; it was Ready before, and the Job has run on since";
-  const waits = (reason: string, because: string) => ({ ...wait(savepoint, reason, `${because}${since}`), ...renews });
+  const waits = (reason: Reason, because: string) => ({ ...wait(savepoint, reason, `${because}${since}`), ...renews });
   if (job?.record?.status.flinkJobId === undefined)
     return waits("JobNotRunning", `waits for Job ${spec.job}, which has not run yet`);
   const { deleted, flinkJobState, suspended } = job.record.status;
@@ -159,7 +160,7 @@ function continueOperation(
   }
   if (step?.kind === "disposed")
     return { ...head(savepoint), kind: "forget", because: "its manifest is gone and it was disposed of" };
-  const block = { condition: "Available" as const, reason: operation.kind === "take" ? "SavepointFailed" : "DisposalFailed" };
+  const block = { condition: "Available", reason: operation.kind === "take" ? "SavepointFailed" : "DisposalFailed" } as const;
   if (step?.kind === "not-done" && context.now < step.retryAtMs)
     return { ...head(savepoint), kind: "await", block, because: `tried again: ${step.because}` };
   if (step?.kind === "not-done" && isBeingHandedOver(operation, context.now))
@@ -279,6 +280,6 @@ function leave(savepoint: DesiredSavepoint, because: string): SavepointDecision 
   return { ...head(savepoint), kind: "leave", because };
 }
 
-function wait(savepoint: DesiredSavepoint, reason: string, because: string): SavepointDecision {
+function wait(savepoint: DesiredSavepoint, reason: Reason, because: string): SavepointDecision {
   return { ...head(savepoint), kind: "wait", block: { condition: "Available", reason }, because };
 }

@@ -280,12 +280,10 @@ function startAgain(job: DesiredJob, operation: StartOperation, context: JobCont
     // Its record stays as a tombstone: the numbers of its attempts are never used again.
     return { ...head(job), kind: "settle", because, settlement: { kind: "buried", restorePoint: operation.restoreFrom } };
   }
-  const [reason, what] =
-    job.declared.kind === "broken"
-      ? ["ManifestBroken", "its manifest has problems"]
-      : ["ManifestMissing", "its manifest is gone"];
+  const isBroken = job.declared.kind === "broken";
+  const what = isBroken ? "its manifest has problems" : "its manifest is gone";
   const because = `attempt ${operation.attempt} came to nothing, and ${what}, so it is not started again`;
-  return awaitOutcome(job, operation, started(reason), because);
+  return awaitOutcome(job, operation, started(isBroken ? "ManifestBroken" : "ManifestMissing"), because);
 }
 
 /** As long as nothing of it ran, a Job may be edited to start from another Savepoint; to name none any more does not drop what it was given. */

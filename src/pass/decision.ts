@@ -1,4 +1,5 @@
 import type { ArtifactRequest } from "../artifacts/artifact-store.ts";
+import type { ConditionType, Reason } from "../model/reasons.ts";
 import type { ResourceId, ResourceKey } from "../model/resource.ts";
 import type {
   CancelOperation,
@@ -25,18 +26,8 @@ interface DecisionBase {
 
 /** What keeps a resource from going on; becomes a condition with status False; `Duplicate`, and `Suspended` for a Job that was down before it was suspended, with True. */
 export interface Block {
-  readonly condition:
-    | "Placed"
-    | "Started"
-    | "Available"
-    | "Restored"
-    | "Rescaled"
-    | "Suspended"
-    | "Finalized"
-    | "UpToDate"
-    | "Deleted"
-    | "Duplicate";
-  readonly reason: string;
+  readonly condition: Exclude<ConditionType, "Accepted" | "FlinkBundled" | "Healthy" | "Reached" | "Recoverable">;
+  readonly reason: Reason;
 }
 
 /** A call that changes Flink, with everything that it needs. Its operation is pushed before. */

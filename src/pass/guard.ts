@@ -1,5 +1,6 @@
 import { countOf, listOf } from "../common/text.ts";
 import { jobSpecHash } from "../model/canonical-spec.ts";
+import type { Reason } from "../model/reasons.ts";
 import { displayName, type ResourceKey } from "../model/resource.ts";
 import { finalSavepointManifest } from "../model/upgrade-manifests.ts";
 import type { DesiredJob } from "./desired.ts";
@@ -9,7 +10,7 @@ const UNREADABLE = "DeletionHeld";
 const TOO_MANY = "TooManyDeletions";
 
 /** What becomes of a Job that is in the record and no longer declared. */
-export type Deletion = { readonly kind: "goes" } | { readonly kind: "held"; readonly reason: string; readonly because: string };
+export type Deletion = { readonly kind: "goes" } | { readonly kind: "held"; readonly reason: Reason; readonly because: string };
 
 type Held = Deletion & { readonly kind: "held" };
 

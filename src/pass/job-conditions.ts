@@ -1,13 +1,18 @@
 import { formatTime } from "../common/clock.ts";
 import { hasEnded, isHealthy, type FlinkJobSeen, type ReachableCluster } from "../flink/cluster-seen.ts";
 import { cappedParallelism } from "../flink/rescale-job.ts";
+import type { ConditionType, Reason } from "../model/reasons.ts";
 import type { Condition, JobStatus, Operation, StopOperation } from "../model/status.ts";
 import type { Acceptance } from "./acceptance.ts";
 import type { Block } from "./decision.ts";
 import type { JobSeen } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
 
-export type ConditionNow = Omit<Condition, "since">;
+/** One that is written: its words are known ones. */
+export type ConditionNow = Omit<Condition, "since" | "type" | "reason"> & {
+  readonly type: ConditionType;
+  readonly reason: Reason;
+};
 
 /** Everything a person asks first about a Job, most basic first. Texts hold nothing that moves by itself, or every pass would commit. */
 export function jobConditions(

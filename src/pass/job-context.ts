@@ -2,6 +2,7 @@ import { clusterRef, hasEnded, type ClusterSeen, type FlinkJobSeen, type Reachab
 import type { PolicyConfig } from "../config/config.ts";
 import { attemptOf, flinkJobId, instanceDigits, isOurs, parseFlinkJobId, resourceDigits } from "../model/flink-job-id.ts";
 import type { JobSpec } from "../model/manifest.ts";
+import type { Reason } from "../model/reasons.ts";
 import type { ResourceId } from "../model/resource.ts";
 import type { Operation, StartIntent, StopPurpose } from "../model/status.ts";
 import type { Block, JobDecision } from "./decision.ts";
@@ -159,7 +160,7 @@ export function awaitOutcome(job: DesiredJob, operation: Operation, block: Block
   return { ...head(job), kind: "await", operation, block, because };
 }
 
-export function started(reason: string): Block {
+export function started(reason: Reason): Block {
   return { condition: "Started", reason };
 }
 
@@ -174,6 +175,6 @@ const CONDITION_OF_STOP = {
 } as const satisfies Readonly<Record<StopPurpose, Block["condition"]>>;
 
 /** Why a step on a job that runs waits, or came to nothing. */
-export function notYet(purpose: StopPurpose, reason: string): Block {
+export function notYet(purpose: StopPurpose, reason: Reason): Block {
   return { condition: CONDITION_OF_STOP[purpose], reason };
 }

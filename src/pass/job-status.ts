@@ -3,6 +3,7 @@ import { isHealthy } from "../flink/cluster-seen.ts";
 import { shownState, isFlinkState, type SeenJobState } from "../model/flink-job-state.ts";
 import { withCondition, withoutCondition, withTransition } from "../model/conditions.ts";
 import type { JobManifest } from "../model/manifest.ts";
+import { isReason } from "../model/reasons.ts";
 import { stateLabel } from "../model/state-label.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type {
@@ -376,7 +377,8 @@ function blockOf(job: DesiredJob, decision: JobDecision): (Block & { readonly be
 /** While a start is under way the outcome of the try before stands, or each try of a start that fails would be two commits. */
 function lastTrouble({ record }: DesiredJob): (Block & { readonly because: string }) | undefined {
   const last = record?.status.conditions.find(({ type, status }) => type === "Started" && status === "False");
-  return last === undefined ? undefined : { condition: "Started", reason: last.reason, because: last.message };
+  if (last === undefined || !isReason(last.reason)) return undefined;
+  return { condition: "Started", reason: last.reason, because: last.message };
 }
 
 /** Sets what is so now; what nothing is said about any more goes, or an old reason would outlive its cause. */

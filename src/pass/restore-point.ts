@@ -1,6 +1,7 @@
 import { newestRestorePoint, type RestorePointEntry } from "../flink/restore-directories.ts";
 import type { ReachableCluster, RestorePointsSeen } from "../flink/cluster-seen.ts";
 import { attemptOf } from "../model/flink-job-id.ts";
+import type { Reason } from "../model/reasons.ts";
 import type { JobRecord, RestorePoint } from "../model/status.ts";
 import type { JobSeen } from "./observed.ts";
 import { isNeeded, normalized } from "./restore-point-users.ts";
@@ -11,7 +12,7 @@ export type RestoreChoice =
   /** It never had state that could be lost, or a person gave it up by name. */
   | { readonly kind: "empty"; readonly because: string }
   /** State may exist and is not known well enough: nothing starts, a person decides. */
-  | { readonly kind: "wait"; readonly reason: string; readonly because: string }
+  | { readonly kind: "wait"; readonly reason: Reason; readonly because: string }
   /** The directories were not listed yet; the next pass knows. */
   | { readonly kind: "looking" };
 
@@ -143,6 +144,6 @@ export function wayOut({ status }: JobRecord): string {
   return `annotate the Job with "penstock/restore-from: ${id}=<uri>", or with "penstock/start-empty: ${id}" to give the state up`;
 }
 
-function wait(reason: string, because: string): RestoreChoice {
+function wait(reason: Reason, because: string): RestoreChoice {
   return { kind: "wait", reason, because };
 }

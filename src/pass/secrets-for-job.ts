@@ -1,6 +1,7 @@
 import type { Secret } from "../common/secrets.ts";
 import type { FlinkVersion, JobSpec } from "../model/manifest.ts";
 import { buildFlinkConfiguration, fillOption, optionExpectation } from "../model/options.ts";
+import type { Reason } from "../model/reasons.ts";
 import { fillSecrets, mentionsSecret, secretNames } from "../model/secret-references.ts";
 import type { ArtifactForJob } from "./artifact-for-job.ts";
 import type { DesiredArtifact, DesiredJob } from "./desired.ts";
@@ -12,7 +13,7 @@ export type SecretsOfJob = ReadonlyMap<string, { readonly value: Secret; readonl
 /** Whether a program could be submitted now, with all that its arguments and options name. */
 export type ProgramForJob =
   | (ArtifactForJob & { readonly kind: "ready" } & { readonly secrets: SecretsOfJob })
-  | { readonly kind: "not-ready"; readonly reason: string; readonly because: string };
+  | { readonly kind: "not-ready"; readonly reason: Reason; readonly because: string };
 
 /** The program with its secrets: none is missing, and none is a value that its option does not take. */
 export function withSecrets(

@@ -1,5 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import type { ReachableCluster } from "../flink/cluster-seen.ts";
+import type { Reason } from "../model/reasons.ts";
 import type { JobRecord, StartOperation } from "../model/status.ts";
 import { buildSubmission } from "./build-submission.ts";
 import type { Block, JobDecision } from "./decision.ts";
@@ -39,6 +40,6 @@ export function startNext(
 }
 
 /** Why a Job that is down does not come back. */
-export function restored(reason: string): Block {
+export function restored(reason: Reason): Block {
   return { condition: "Restored", reason };
 }

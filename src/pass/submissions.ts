@@ -1,3 +1,4 @@
+import type { RefusalReason } from "../flink/submit.ts";
 import type { RestorePoint } from "../model/status.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { SecretsOfJob } from "./secrets-for-job.ts";
@@ -35,7 +36,7 @@ export type SubmissionSeen =
    */
   | ({
       readonly kind: "refused";
-      readonly reason: string;
+      readonly reason: RefusalReason;
       readonly doubtUntilMs: number | undefined;
       readonly epoch: string;
     } & Tried)

@@ -377,6 +377,19 @@ describe("a condition", () => {
     });
   });
 
+  it.each([
+    ["stands while the start is tried again", "BadOption", "BadOption"],
+    ["does not stand when its reason is none that is ever written", "Nonsense", undefined],
+  ])("%s", (_, reason, expected) => {
+    const announced = runPasses({});
+    const record = recordIn(announced);
+    const started = { type: "Started", status: "False", reason, message: "no", since: "2026-11-22T11:00:00Z" } as const;
+    const told = { ...record, status: { ...record.status, conditions: [started] } };
+    const pass = runPass({ status: { ...announced.status, records: new Map([...announced.status.records, [JOB, told]]) } });
+    expect(pass.decisions.jobs[0]?.kind).toBe("resume");
+    expect(conditionIn(pass, "Started")?.reason).toBe(expected);
+  });
+
   it("goes when nothing is said about it any more", () => {
     expect(conditionIn(runPasses({ observed: withFreeSlots(0) }, {}), "Placed")).toBeUndefined();
   });

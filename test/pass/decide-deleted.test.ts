@@ -67,7 +67,7 @@ describe("a Job whose manifest is gone", () => {
     ["TooManyDeletions", "6 Jobs would be deleted at once"],
     ["DeletionHeld", "a.yaml:1:1 cannot be read"],
     ["LooksLikeRename", "orders and orders-v2 look like one"],
-  ])("is left alone while the guard holds it: %s", (reason, because) => {
+  ] as const)("is left alone while the guard holds it: %s", (reason, because) => {
     const deletion = { kind: "held", reason, because } as const;
     for (const live of [CHECKPOINTED, { state: "RESTARTING" }, { state: "FAILED" }])
       expect(decide({ deletion, live })).toMatchObject({ kind: "leave", because, block: { condition: "Deleted", reason } });

@@ -28,7 +28,7 @@ describe("the conditions of a Job that waits", () => {
   });
 
   it.each(["Placed", "Started"] as const)("say what it waits for as %s", (condition) => {
-    const block = { condition, reason: "NotEnoughSlots", because: "needs 2 slots" };
+    const block = { condition, reason: "NotEnoughSlots", because: "needs 2 slots" } as const;
     expect(jobConditions(ACCEPTANCE, PENDING, undefined, block)).toEqual([
       { type: "Accepted", ...ACCEPTANCE },
       { type: condition, status: "False", reason: "NotEnoughSlots", message: "needs 2 slots" },

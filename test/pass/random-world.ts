@@ -1,4 +1,5 @@
 import type { ArtifactSeen } from "../../src/artifacts/artifact-store.ts";
+import type { RefusalReason } from "../../src/flink/submit.ts";
 import { stepKey } from "../../src/pass/apply.ts";
 import type { Decisions, Work } from "../../src/pass/decision.ts";
 import type { Observed } from "../../src/pass/observed.ts";
@@ -226,9 +227,9 @@ export class RandomWorld {
       call.caller.submissions.set(id, { kind: "unknown", because: "no answer", failures: 1, retryAtMs: this.now + 10_000 });
       call.abandoned = true;
     } else {
-      const [reason, retryAtMs] =
-        outcome === "refuse" ? ["ProgramFailed", this.now + 2000] : ["BadOption", Number.POSITIVE_INFINITY];
-      refuse(call, reason, retryAtMs, random.oneOf([1, 3]));
+      const isCurable = outcome === "refuse";
+      const retryAtMs = isCurable ? this.now + 2000 : Number.POSITIVE_INFINITY;
+      refuse(call, isCurable ? "ProgramFailed" : "BadOption", retryAtMs, random.oneOf([1, 3]));
       this.#end(call);
     }
   }
@@ -269,7 +270,7 @@ export class RandomWorld {
   }
 }
 
-function refuse({ caller, flinkJobId, epoch }: Call, reason: string, retryAtMs: number, failures: number): void {
+function refuse({ caller, flinkJobId, epoch }: Call, reason: RefusalReason, retryAtMs: number, failures: number): void {
   const told = { because: "no", failures, retryAtMs, doubtUntilMs: undefined, epoch };
   caller.submissions.set(flinkJobId, { kind: "refused", reason, ...told });
 }

@@ -1,5 +1,6 @@
 import { manifestsSchema } from "../../src/model/manifest-schema.ts";
 import { optionsReference } from "../../src/model/options-reference.ts";
+import { reasonsReference } from "../../src/model/reasons.ts";
 import { PLAN_SCHEMA } from "../../src/preview/plan-schema.ts";
 import { configJsonSchema, configReference } from "./config-documents.ts";
 
@@ -17,4 +18,5 @@ export const GENERATED_FILES: readonly GeneratedFile[] = [
   { path: "config/options.md", content: optionsReference },
   { path: "config/penstock.schema.json", content: configJsonSchema },
   { path: "config/plan.schema.json", content: () => `${JSON.stringify(PLAN_SCHEMA, undefined, 2)}\n` },
+  { path: "config/reasons.md", content: reasonsReference },
 ];
