@@ -1,6 +1,7 @@
 # Penstock as one container: needs no volume, no root and no writable root file system.
 #   docker build -t penstock .
-#   docker run --read-only --cap-drop all --tmpfs /tmp -v "$PWD/penstock.yaml:/etc/penstock/penstock.yaml:ro" penstock
+#   docker run --read-only --cap-drop all --tmpfs /tmp -v "$PWD/etc:/etc/penstock:ro" -v "$PWD/secrets:/run/secrets/penstock:ro" penstock
+# with penstock.yaml in etc, as config/deploy has one, and the files that it names in secrets, readable for uid 1000.
 # BASE may name another registry's copy of the same image.
 ARG BASE=node:24-bookworm-slim
 

@@ -52,6 +52,8 @@ const SHOWN_BY: Readonly<Record<string, string>> = {
   "npm ci && npm run build": "builds what Node runs",
   // No Docker engine here: buildah builds the same file, and real readers read what Compose, Kubernetes and systemd are given.
   "docker build -t penstock .": "test/container/container-image.ts",
+  'docker run --read-only --cap-drop all --tmpfs /tmp -v "$PWD/etc:/etc/penstock:ro" -v "$PWD/secrets:/run/secrets/penstock:ro" penstock':
+    "test/container/container.test.ts",
   "docker compose -f config/deploy/compose.yaml up -d --build": "test/container/deploy.test.ts",
   "kubectl create secret generic penstock --from-file=git-token --from-file=api-tokens --from-file=webhook-secret":
     "test/container/deploy.test.ts",
@@ -74,18 +76,26 @@ async function type(line: string, { folder = ROOT, environment = {} } = {}): Pro
 }
 
 async function documents(): Promise<readonly string[]> {
-  return ["README.md", "jobs-example/README.md", ...(await filesIn("config", /\.md$/)), ...(await filesIn("config/deploy", /./))];
+  return [
+    "README.md",
+    "Dockerfile",
+    "jobs-example/README.md",
+    ...(await filesIn("config", /\.md$/)),
+    ...(await filesIn("config/deploy", /./)),
+  ];
 }
 
 async function filesIn(folder: string, ending: RegExp): Promise<readonly string[]> {
   return (await readdir(join(ROOT, folder))).filter((name) => ending.test(name)).map((name) => join(folder, name));
 }
 
-/** Lines of blocks that name no language, and what stands between backquotes; in other files, what a comment says. */
+/** Lines of blocks of a shell or of no language, and what stands between backquotes; in other files, what a comment says. */
 function commandsIn(file: string, text: string): readonly string[] {
   if (!file.endsWith(".md"))
-    return [...text.matchAll(/^# (.*)$/gm)].map((match) => match[1]!).filter((line) => COMMAND.test(line));
-  const blocks = [...text.matchAll(/^```\n([\s\S]*?)^```$/gm)].flatMap((match) => match[1]!.trim().split("\n"));
+    return [...text.matchAll(/^\s*# *(.*)$/gm)].map((match) => match[1]!).filter((line) => COMMAND.test(line));
+  const blocks = [...text.matchAll(/^```(?:sh|bash|shell|console)?\n([\s\S]*?)^```$/gm)].flatMap((match) =>
+    match[1]!.trim().split("\n"),
+  );
   const inline = [...text.replaceAll(/^```[\s\S]*?^```$/gm, "").matchAll(/`([^`\n]+)`/g)].map((match) =>
     match[1]!.replaceAll("\\|", "|"),
   );

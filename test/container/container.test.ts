@@ -1,15 +1,16 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildContainerImage, type ContainerImage } from "./container-image.ts";
-import { runPodman, startContainer, type Container } from "./container.ts";
+import { runContainer, runPodman, startContainer, type Container } from "./container.ts";
 import { freePorts } from "../support/java-process.ts";
 import { TEST_JOB_JAR } from "../support/test-job.ts";
 import { ARTIFACT, counterJob, expectStateWasKept } from "../e2e/counter.ts";
 import { createRealWorld, type RealWorld } from "../e2e/real-world.ts";
 
+const ROOT = join(import.meta.dirname, "../..");
 const DRAIN_MS = 10_000;
 const TOKEN = "0123456789abcdef";
 
@@ -65,6 +66,21 @@ describe("the container", () => {
     const container = startContainer(image, { name: "penstock-open", mounts: [`${open}:/etc/penstock:ro`] });
     expect((await container.ended).status).toBe(2);
     expect(container.output()).toMatch(/server\.host.*tokensFile/);
+  });
+
+  /** There is no Docker here; podman takes the same words. The test adds what keeps it apart from others on this machine. */
+  it("runs by the line that the Dockerfile shows, with the configuration that is there to begin with", async () => {
+    const dockerfile = await readFile(join(ROOT, "Dockerfile"), "utf8");
+    const shown = /^# +docker run (.*) penstock$/m.exec(dockerfile)![1]!;
+    const begin = join(folder, "begin");
+    for (const path of ["etc", "secrets"]) await mkdir(join(begin, path), { recursive: true });
+    await copyFile(join(ROOT, "config/deploy/penstock.yaml"), join(begin, "etc/penstock.yaml"));
+    for (const name of ["git-token", "api-tokens", "webhook-secret"]) await writeFile(join(begin, "secrets", name), `${TOKEN}\n`);
+    const words = shown.replaceAll('"', "").replaceAll("$PWD", begin).split(" ");
+    const container = runContainer(image, ["--network", "host", "-e", `PENSTOCK__SERVER__PORT=${port}`, ...words]);
+    await container.until("listening");
+    expect([await ask("/healthz"), await ask("/metrics"), await ask("/metrics", TOKEN)]).toEqual([200, 401, 200]);
+    expect((await container.stop()).status).toBe(0);
   });
 
   it("runs a job, drains within 10 s, and goes on without a volume as if nothing had been", async () => {

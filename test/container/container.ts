@@ -40,8 +40,12 @@ const LOCKED = [
 export function startContainer(image: ContainerImage, options: ContainerOptions): Container {
   const mounts = options.mounts.flatMap((mount) => ["-v", mount]);
   const environment = Object.entries(options.environment ?? {}).flatMap(([name, value]) => ["-e", `${name}=${value}`]);
-  const run = ["run", "--rm", "--name", options.name, "--pull", "never", ...LIMITS, ...LOCKED, ...mounts, ...environment];
-  const child = podman(image, [...run, image.name, ...(options.args ?? [])]);
+  return runContainer(image, ["--name", options.name, ...LOCKED, ...mounts, ...environment], options.args);
+}
+
+/** One with just these options, and what this machine can do. */
+export function runContainer(image: ContainerImage, options: readonly string[], args: readonly string[] = []): Container {
+  const child = podman(image, ["run", "--rm", "--pull", "never", ...LIMITS, ...options, image.name, ...args]);
   let output = "";
   const waiting = new Set<() => void>();
   for (const stream of [child.stdout, child.stderr])
