@@ -1,5 +1,5 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { access, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -15,10 +15,14 @@ class Demo {
   readonly #child: ChildProcess;
   readonly #onOutput = new Set<() => void>();
   readonly #ended: Promise<unknown>;
+  /** Its own folder for temporary files, which also tells its processes from those of others. */
+  readonly temporary: string;
   output = "";
 
-  constructor(command: string) {
-    this.#child = spawn("sh", ["-c", command], { cwd: ROOT, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  constructor(command: string, temporary: string) {
+    this.temporary = temporary;
+    const env = { ...process.env, TMPDIR: temporary, NODE_DISABLE_COMPILE_CACHE: "1" }; // npm would keep one there for good
+    this.#child = spawn("sh", ["-c", command], { cwd: ROOT, env, detached: true, stdio: ["ignore", "pipe", "pipe"] });
     for (const stream of [this.#child.stdout, this.#child.stderr])
       stream?.on("data", (chunk: Buffer) => {
         this.output += chunk.toString();
@@ -65,6 +69,19 @@ class Demo {
   }
 }
 
+/** It ended while we looked, or is of another user. */
+const goneOrForeign = (): string => "";
+
+/** The command lines of the processes that were started with this in their environment. */
+async function processesWith(setting: string): Promise<readonly string[]> {
+  const ids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const found = ids.map(async (id) => {
+    const environment = await readFile(`/proc/${id}/environ`, "utf8").catch(goneOrForeign);
+    return environment.split("\0").includes(setting) ? readFile(`/proc/${id}/cmdline`, "utf8").catch(goneOrForeign) : "";
+  });
+  return (await Promise.all(found)).filter((line) => line !== "");
+}
+
 describe("the demo", () => {
   const demos: Demo[] = [];
   const folders: string[] = [];
@@ -74,8 +91,14 @@ describe("the demo", () => {
     for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
   });
 
+  async function aFolder(prefix: string): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), prefix));
+    folders.push(folder);
+    return folder;
+  }
+
   async function start(command: string): Promise<Demo> {
-    const demo = new Demo(command);
+    const demo = new Demo(command, await aFolder("penstock-demo-tmp-"));
     demos.push(demo);
     await demo.until("all ran", (output) => output.includes(ALL_RUNS));
     return demo;
@@ -83,16 +106,18 @@ describe("the demo", () => {
 
   async function expectCleanEnd(demo: Demo): Promise<void> {
     const [git, flink, config] = ["repository", "Flink's page", "configuration"].map((word) => demo.told(word));
+    expect((await processesWith(`TMPDIR=${demo.temporary}`)).join("\n")).toContain("StandaloneSessionClusterEntrypoint");
     await demo.interrupt();
     expect(demo.output).toMatch(/ending what the demo started …\ndone\n/);
     for (const url of [git!, flink!]) await expect(fetch(url)).rejects.toThrow("fetch failed");
-    await expect(access(dirname(config!))).rejects.toThrow("ENOENT");
+    expect(dirname(dirname(config!))).toBe(demo.temporary);
+    expect(await readdir(demo.temporary)).toEqual([]);
+    expect(await processesWith(`TMPDIR=${demo.temporary}`)).toEqual([]);
   }
 
   it("runs the sample jobs, follows a push, shows the status as it says, and leaves nothing behind", async () => {
     const demo = await start("npm run demo");
-    const folder = await mkdtemp(join(tmpdir(), "penstock-demo-user-"));
-    folders.push(folder);
+    const folder = await aFolder("penstock-demo-user-");
     const shell = async (line: string): Promise<string> =>
       (await run("sh", ["-c", line], { cwd: folder, env: { ...process.env, ...gitEnvironment() }, timeout: 60_000 })).stdout;
     const lines = demo.output.slice(demo.output.indexOf("in another terminal:")).split("\n");
