@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { startRealFlink } from "../support/real-flink.ts";
 import { gitEnvironment } from "../support/git-repositories.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -104,12 +105,13 @@ describe("the demo", () => {
     return demo;
   }
 
-  async function expectCleanEnd(demo: Demo): Promise<void> {
+  async function expectCleanEnd(demo: Demo, { ownFlink = true } = {}): Promise<void> {
     const [git, flink, config] = ["repository", "Flink's page", "configuration"].map((word) => demo.told(word));
-    expect((await processesWith(`TMPDIR=${demo.temporary}`)).join("\n")).toContain("StandaloneSessionClusterEntrypoint");
+    const running = await processesWith(`TMPDIR=${demo.temporary}`);
+    expect(running.some((line) => line.includes("StandaloneSessionClusterEntrypoint"))).toBe(ownFlink);
     await demo.interrupt();
     expect(demo.output).toMatch(/ending what the demo started …\ndone\n/);
-    for (const url of [git!, flink!]) await expect(fetch(url)).rejects.toThrow("fetch failed");
+    for (const url of ownFlink ? [git!, flink!] : [git!]) await expect(fetch(url)).rejects.toThrow("fetch failed");
     expect(dirname(dirname(config!))).toBe(demo.temporary);
     expect(await readdir(demo.temporary)).toEqual([]);
     expect(await processesWith(`TMPDIR=${demo.temporary}`)).toEqual([]);
@@ -141,5 +143,16 @@ describe("the demo", () => {
     const demo = await start("npm run demo -- --flink-version 1.20.5");
     expect(demo.output).toContain("starting Flink 1.20.5");
     await expectCleanEnd(demo);
+  });
+
+  it("takes an existing cluster, and leaves it running", async () => {
+    const flink = await startRealFlink({ version: "2.3.0", slots: 8 });
+    try {
+      const demo = await start(`npm run demo -- --flink-url ${flink.url.href}`);
+      await expectCleanEnd(demo, { ownFlink: false });
+      expect((await fetch(new URL("overview", flink.url))).status).toBe(200);
+    } finally {
+      await flink.stop();
+    }
   });
 });
