@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { formatProblem } from "../src/common/problem.ts";
 import { parseYamlFile } from "../src/common/yaml-file.ts";
-import { CONFIG_SCHEMA } from "../src/config/config-schema.ts";
+import { CONFIG_SCHEMA, IDLE_OPTIONS } from "../src/config/config-schema.ts";
 import { listOptions } from "../src/config/schema-value.ts";
 import { validateConfig } from "../src/config/validate-config.ts";
 import { parseManifests } from "../src/model/parse-manifests.ts";
@@ -61,6 +61,11 @@ describe("the documents", () => {
     const unknown = named.map((match) => match[1]!).filter((name) => !STATUS_FIELDS.has(name) && !known.has(name));
     expect(unknown).toEqual([]);
   });
+});
+
+it("the README says of each option that is not acted on that it is not", () => {
+  const section = README.slice(README.indexOf("## What it does not do yet"));
+  for (const option of IDLE_OPTIONS.keys()) expect(section).toContain(`\`${option}\``);
 });
 
 describe("the README's examples", () => {

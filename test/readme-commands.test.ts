@@ -50,6 +50,8 @@ const SHOWN_BY: Readonly<Record<string, string>> = {
   'curl -X POST -H "Authorization: Bearer $(cat webhook-secret)" http://127.0.0.1:8080/webhook/generic':
     "wakes the daemon by the generic webhook",
   "npm ci && npm run build": "builds what Node runs",
+  "npm run penstock --": "validates a folder",
+  "node dist/main.js": "builds what Node runs",
   // No Docker engine here: buildah builds the same file, and real readers read what Compose, Kubernetes and systemd are given.
   "docker build -t penstock .": "test/container/container-image.ts",
   'docker run --read-only --cap-drop all --tmpfs /tmp -v "$PWD/etc:/etc/penstock:ro" -v "$PWD/secrets:/run/secrets/penstock:ro" penstock':
