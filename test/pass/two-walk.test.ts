@@ -15,6 +15,8 @@ import { seedsOf, walkEach } from "./walk-seeds.ts";
 const SEEDS = seedsOf(process.env["WALK_SEEDS"]) ?? [0, inject("extent") === "long" ? 1000 : 36];
 const STEPS = 40;
 const CALM_ROUNDS = 30;
+/** So many more as often as daemons really pass: with ten minutes between two passes each thinks that the other one has died. */
+const USUAL_ROUNDS = 12;
 /** So many rounds at the end in which both look at a world where nothing happens. */
 const QUIET_ROUNDS = 12;
 
@@ -57,6 +59,10 @@ function walk(seed: number): void {
   for (let round = 0; round < CALM_ROUNDS; round += 1) {
     world.calmStep();
     branches.commit(world.git);
+    passAll(life);
+  }
+  for (let round = 0; round < USUAL_ROUNDS; round += 1) {
+    world.now += 10_000;
     passAll(life);
   }
   checkQuiet(life, staysCutOff);
