@@ -3,19 +3,9 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { Fault } from "../support/fake-flink.ts";
 import { aJob, aRunningJob, anArtifact, counterJar } from "./manifests.ts";
+import { aCheckpointedWorld, pushRpus, type OrdersWorld } from "./orders.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
-import {
-  conditionOf,
-  createWorld,
-  has,
-  isRunning,
-  RUN,
-  WRITES,
-  type World,
-  type WorldOptions,
-  untilCheckpointed,
-  UPLOAD,
-} from "./world.ts";
+import { conditionOf, createWorld, has, isRunning, RUN, WRITES, type World, type WorldOptions, UPLOAD } from "./world.ts";
 
 const A_MINUTE_MS = 60_000;
 const MINUTES_MS = 10 * A_MINUTE_MS;
@@ -25,25 +15,11 @@ const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
 const BUSY = { timeout: 180_000 };
 const NAMES = ["alerts", "clicks", "orders", "payments", "sessions"] as const;
 
-interface RunningWorld {
-  readonly world: World;
-  readonly daemon: RunningDaemon;
-  readonly flinkJobId: string;
-}
-
-/** `orders` runs with 2 rpus and has completed a checkpoint. */
-async function aRunningWorld(options?: WorldOptions): Promise<RunningWorld> {
-  const world = await createWorld(options);
-  await world.push(await aRunningJob("orders"));
-  const daemon = world.startDaemon();
-  const { flinkJobId } = await daemon.untilJob("orders", isRunning);
-  await untilCheckpointed(world, daemon, flinkJobId!);
-  await daemon.untilAtRest();
-  return { world, daemon, flinkJobId: flinkJobId! };
-}
-
-async function pushRpus(world: World, rpus: number): Promise<string> {
-  return world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { rpus }) }, `rpus ${rpus}`);
+/** Nothing is left to do for `orders`, which has completed a checkpoint. */
+async function aRunningWorld(options?: WorldOptions): Promise<OrdersWorld> {
+  const running = await aCheckpointedWorld("1.16", options);
+  await running.daemon.untilAtRest();
+  return running;
 }
 
 /** Five Jobs of 2 rpus, each with a checkpoint. */

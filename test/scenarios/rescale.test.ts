@@ -1,45 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { aJob, aRunningJob, anArtifact } from "./manifests.ts";
-import type { RunningDaemon } from "./running-daemon.ts";
-import {
-  conditionOf,
-  createWorld,
-  has,
-  isRunning,
-  RUN,
-  WRITES,
-  type World,
-  type WorldOptions,
-  untilCheckpointed,
-} from "./world.ts";
+import { aCheckpointedWorld, pushRpus } from "./orders.ts";
+import { conditionOf, has, isRunning, RUN, WRITES } from "./world.ts";
 
 const STOP = /^POST \/jobs\/[0-9a-f]{32}\/stop$/;
 const REQUIREMENTS = /^PUT \/jobs\/[0-9a-f]{32}\/resource-requirements$/;
 const MINUTES_MS = 10 * 60_000;
 
-interface RunningWorld {
-  readonly world: World;
-  readonly daemon: RunningDaemon;
-  readonly flinkJobId: string;
-}
-
-/** `orders` runs with 2 rpus and has completed a checkpoint. */
-async function aRunningWorld(flinkVersion = "1.16", options?: WorldOptions): Promise<RunningWorld> {
-  const world = await createWorld(options);
-  await world.push(await aRunningJob("orders", { flinkVersion }));
-  const daemon = world.startDaemon();
-  const { flinkJobId } = await daemon.untilJob("orders", isRunning);
-  await untilCheckpointed(world, daemon, flinkJobId!);
-  return { world, daemon, flinkJobId: flinkJobId! };
-}
-
-async function pushRpus(world: World, rpus: number, flinkVersion = "1.16"): Promise<string> {
-  return world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { rpus, flinkVersion }) }, `rpus ${rpus}`);
-}
-
 describe.concurrent("a change of rpus", () => {
   it("stops the job with a savepoint and starts the next attempt from it, state and all", async () => {
-    const { world, daemon, flinkJobId } = await aRunningWorld();
+    const { world, daemon, flinkJobId } = await aCheckpointedWorld();
     await using _ = world;
     await pushRpus(world, 4);
     const status = await daemon.untilJob("orders", (now) => isRunning(now) && now.parallelism === 4);
@@ -57,7 +26,7 @@ describe.concurrent("a change of rpus", () => {
   });
 
   it("is carried out in place where the cluster can, under the same id", async () => {
-    const { world, daemon, flinkJobId } = await aRunningWorld("1.20", { flink: { version: "1.20.5", adaptive: true } });
+    const { world, daemon, flinkJobId } = await aCheckpointedWorld("1.20", { flink: { version: "1.20.5", adaptive: true } });
     await using _ = world;
     await pushRpus(world, 4, "1.20");
     const status = await daemon.untilJob("orders", (now) => isRunning(now) && now.parallelism === 4);
@@ -67,7 +36,7 @@ describe.concurrent("a change of rpus", () => {
   });
 
   it("waits while slots are missing, with the numbers, and stops nothing before they are there", async () => {
-    const { world, daemon, flinkJobId } = await aRunningWorld("1.16", { flink: { slots: 3 } });
+    const { world, daemon, flinkJobId } = await aCheckpointedWorld("1.16", { flink: { slots: 3 } });
     await using _ = world;
     const writes = world.flink.countCalls(WRITES);
     await pushRpus(world, 4);
@@ -84,7 +53,7 @@ describe.concurrent("a change of rpus", () => {
   });
 
   it("waits while the job is not healthy, since it could take no savepoint", async () => {
-    const { world, daemon, flinkJobId } = await aRunningWorld();
+    const { world, daemon, flinkJobId } = await aCheckpointedWorld();
     await using _ = world;
     world.flink.setJobState(flinkJobId, "RESTARTING", "disk is full");
     await daemon.untilJob("orders", has("Healthy", "NotRunning"));
@@ -96,7 +65,7 @@ describe.concurrent("a change of rpus", () => {
   });
 
   it("that comes while another is under way follows it, and the newest wins", async () => {
-    const { world, daemon } = await aRunningWorld();
+    const { world, daemon } = await aCheckpointedWorld();
     await using _ = world;
     world.flink.holdSavepoints();
     await pushRpus(world, 3);
@@ -111,7 +80,7 @@ describe.concurrent("a change of rpus", () => {
   });
 
   it("whose savepoint fails leaves the job running as it was, with the reason, and is tried again", async () => {
-    const { world, daemon, flinkJobId } = await aRunningWorld();
+    const { world, daemon, flinkJobId } = await aCheckpointedWorld();
     await using _ = world;
     world.flink.failSavepoints("no space left on device");
     await pushRpus(world, 4);
@@ -125,7 +94,7 @@ describe.concurrent("a change of rpus", () => {
   });
 
   it("whose next start Flink refuses goes back to what ran before, from the same savepoint, and is not tried for ever", async () => {
-    const { world, daemon, flinkJobId } = await aRunningWorld();
+    const { world, daemon, flinkJobId } = await aCheckpointedWorld();
     await using _ = world;
     world.flink.holdSavepoints();
     await pushRpus(world, 4);

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Config } from "../../src/config/config.ts";
 import { startLink, type Link } from "../support/link.ts";
 import { aJob, anArtifact, aRunningJob, counterJar } from "./manifests.ts";
+import { pushRpus } from "./orders.ts";
 import type { RunningDaemon } from "./running-daemon.ts";
 import {
   completeCheckpoint,
@@ -26,10 +27,6 @@ const HALF_A_MINUTE_MS = 30_000;
 /** So that a daemon's way to Flink and to Git is its own. */
 function through(link: Link): (config: Config) => Config {
   return (config) => ({ ...config, proxy: { http: link.url, https: "", no: "" } });
-}
-
-async function pushRpus(world: World, rpus: number): Promise<string> {
-  return world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { rpus }) }, `rpus ${rpus}`);
 }
 
 interface TwoDaemons extends AsyncDisposable {

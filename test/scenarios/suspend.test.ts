@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { aJob, aRunningJob, anArtifact } from "./manifests.ts";
+import { aJob, aRunningJob } from "./manifests.ts";
+import { pushRpus } from "./orders.ts";
 import { conditionOf, createWorld, has, isRunning, RUN, untilCheckpointed, WRITES, type World } from "./world.ts";
 
 const DAYS_MS = 7 * 86_400_000;
@@ -12,10 +13,6 @@ async function aSuspendedWorld(): Promise<{ world: World; daemon: ReturnType<Wor
   await pushRpus(world, 0);
   await daemon.untilJob("orders", ({ suspended }) => suspended === true);
   return { world, daemon, flinkJobId: flinkJobId! };
-}
-
-async function pushRpus(world: World, rpus: number): Promise<string> {
-  return world.push({ "orders.yaml": anArtifact("orders") + aJob("orders", { rpus }) }, `rpus ${rpus}`);
 }
 
 describe.concurrent("a Job whose rpus are set to 0", () => {
