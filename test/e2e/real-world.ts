@@ -109,3 +109,14 @@ function buildConfig(
     artifacts: { cacheDir: join(folder, "cache"), maven: { repositories: [{ url: maven.href }] } },
   };
 }
+
+/** The ids of the Flink jobs that did not finish. */
+export async function liveIds(world: RealWorld): Promise<readonly string[]> {
+  const { jobs: listed } = (await world.ask("/jobs/overview")) as {
+    readonly jobs: readonly { readonly jid: string; readonly state: string }[];
+  };
+  return listed
+    .filter(({ state }) => state !== "FINISHED")
+    .map(({ jid }) => jid)
+    .toSorted();
+}

@@ -7,7 +7,7 @@ import type { Config } from "../../src/config/config.ts";
 import { findCondition } from "../../src/model/conditions.ts";
 import type { JobStatus } from "../../src/model/status.ts";
 import { ARTIFACT, counterJob, expectStateWasKept, isHealthy, isSettled } from "../e2e/counter.ts";
-import { createRealWorld, ZONE, type RealWorld } from "../e2e/real-world.ts";
+import { createRealWorld, liveIds, ZONE, type RealWorld } from "../e2e/real-world.ts";
 import type { RunningDaemon } from "../scenarios/running-daemon.ts";
 import { has } from "../scenarios/world.ts";
 import { TEST_JOB_JAR } from "../support/test-job.ts";
@@ -135,16 +135,6 @@ function mapped<T, R>(values: Readonly<Record<Name, T>>, map: (value: T) => R): 
 
 function idsOf(statuses: Statuses): readonly string[] {
   return NAMES.map((name) => statuses[name].flinkJobId!).toSorted(); // all of them were accepted
-}
-
-async function liveIds(world: RealWorld): Promise<readonly string[]> {
-  const { jobs: listed } = (await world.ask("/jobs/overview")) as {
-    readonly jobs: readonly { readonly jid: string; readonly state: string }[];
-  };
-  return listed
-    .filter(({ state }) => state !== "FINISHED")
-    .map(({ jid }) => jid)
-    .toSorted();
 }
 
 async function jarsOf(world: RealWorld): Promise<readonly string[]> {

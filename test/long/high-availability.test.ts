@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ARTIFACT, counterJob, expectStateWasKept, isHealthy, isSettled } from "../e2e/counter.ts";
-import { createRealWorld, type RealWorld } from "../e2e/real-world.ts";
+import { createRealWorld, liveIds, type RealWorld } from "../e2e/real-world.ts";
 import type { RunningDaemon } from "../scenarios/running-daemon.ts";
 import { has } from "../scenarios/world.ts";
 import { TEST_JOB_JAR } from "../support/test-job.ts";
@@ -38,14 +38,14 @@ describe.each([
   });
 
   it("whose JobManager is killed, twice, goes on with the same Flink jobs, and nothing is submitted", async () => {
-    const before = await idsOf(world);
+    const before = await liveIds(world);
     const submissions = submissionsOf(daemon);
     for (let time = 1; time <= 2; time += 1) {
       await world.flink.killJobManager();
       await untilAll(daemon, has("Healthy", "ClusterUnreachable"));
       await world.flink.restartJobManager("registered");
       await untilAll(daemon, isHealthy);
-      expect(await idsOf(world)).toEqual(before);
+      expect(await liveIds(world)).toEqual(before);
       for (const id of before) expect(await restoredFrom(world, id)).toContain(`${id}/chk-`);
     }
     expect(submissionsOf(daemon)).toBe(submissions);
@@ -53,7 +53,7 @@ describe.each([
   });
 
   it("whose second JobManager takes the lead is the same cluster, whichever of the two answers, also for a rescale", async () => {
-    const before = await idsOf(world);
+    const before = await liveIds(world);
     const submissions = submissionsOf(daemon);
     await world.flink.startStandby();
     await world.flink.killJobManager();
@@ -61,19 +61,19 @@ describe.each([
     // The url now belongs to one that does not lead.
     await world.flink.restartJobManager("registered");
     await untilAll(daemon, isHealthy);
-    expect(await idsOf(world)).toEqual(before);
+    expect(await liveIds(world)).toEqual(before);
     expect(submissionsOf(daemon)).toBe(submissions);
 
     await world.push(jobs(minor, 2), "rescale");
     await untilAll(daemon, (status) => isSettled(status) && status.parallelism === 2 && status.attempt === 2);
-    const rescaled = await idsOf(world);
+    const rescaled = await liveIds(world);
     expect(rescaled).toHaveLength(NAMES.length);
 
     // Nobody leads until the other one notices, and its url answers all the time.
     await world.flink.killStandby();
     await daemon.untilJob("orders", (status) => !isHealthy(status));
     await untilAll(daemon, isHealthy);
-    expect(await idsOf(world)).toEqual(rescaled);
+    expect(await liveIds(world)).toEqual(rescaled);
     expect(submissionsOf(daemon)).toBe(submissions + NAMES.length);
     for (const name of NAMES) await expectStateWasKept(outOf(name));
   });
@@ -81,17 +81,6 @@ describe.each([
 
 async function untilAll(daemon: RunningDaemon, test: Parameters<RunningDaemon["untilJob"]>[1]): Promise<void> {
   await Promise.all(NAMES.map(async (name) => daemon.untilJob(name, test)));
-}
-
-/** Of the Flink jobs that have not ended. */
-async function idsOf(world: RealWorld): Promise<readonly string[]> {
-  const { jobs: listed } = (await world.ask("/jobs/overview")) as {
-    readonly jobs: readonly { readonly jid: string; readonly state: string }[];
-  };
-  return listed
-    .filter(({ state }) => state !== "FINISHED")
-    .map(({ jid }) => jid)
-    .toSorted();
 }
 
 async function restoredFrom(world: RealWorld, flinkJobId: string): Promise<string | undefined> {
