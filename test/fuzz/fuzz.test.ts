@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { fuzz } from "./fuzzer.ts";
-import { seedsOf, openTargets } from "./targets.ts";
+import { seedsOf } from "../support/random.ts";
+import { openTargets } from "./targets.ts";
 
 const { targets, clean } = await openTargets();
 afterAll(clean);

@@ -37,10 +37,3 @@ export async function openTargets(): Promise<{ readonly targets: readonly SizedT
     if (wanted === undefined || target.name === wanted) targets.push({ ...target, seeds: [...first, ...target.seeds] });
   return { targets, clean: zips.clean };
 }
-
-/** `4711`, or `4000-5000` without the last. */
-export function seedsOf(text: string | undefined): readonly [number, number] | undefined {
-  const [, first, last] = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(text ?? "") ?? [];
-  if (first === undefined) return undefined;
-  return [Number(first), last === undefined ? Number(first) + 1 : Number(last)];
-}

@@ -1,7 +1,8 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { CodeCoverage } from "../fuzz/code-coverage.ts";
 import { fuzz } from "../fuzz/fuzzer.ts";
-import { openTargets, seedsOf } from "../fuzz/targets.ts";
+import { openTargets } from "../fuzz/targets.ts";
+import { seedsOf } from "../support/random.ts";
 
 const { targets, clean } = await openTargets();
 afterAll(clean);

@@ -2,10 +2,11 @@ import { afterAll, describe, expect, it } from "vitest";
 import { aFakeCluster } from "../kills/cluster-under-test.ts";
 import { describeKills, Kills } from "../kills/kill-matrix.ts";
 import { KillWorld } from "../kills/kill-world.ts";
-import { createRandom } from "../support/random.ts";
+import { createRandom, seedsOf } from "../support/random.ts";
 
 /** `SEEDS=4711 npm run test:endurance -- test/long/random-kills.test.ts` throws the same dice again (when they fall is the machine's), `SEEDS=0-99` many. */
-const SEEDS = seedsOf(process.env["SEEDS"] ?? "0-3");
+const [FIRST, END] = seedsOf(process.env["SEEDS"]) ?? [0, 4];
+const SEEDS = Array.from({ length: END - FIRST }, (_, index) => FIRST + index);
 const STEPS = 12;
 
 /** Whole daemons, real Git over HTTP, fake Flink and forge. */
@@ -35,8 +36,3 @@ describe("a random life", () => {
     }
   });
 });
-
-function seedsOf(text: string): readonly number[] {
-  const [first = 0, last = first] = text.split("-").map(Number);
-  return Array.from({ length: last - first + 1 }, (_, index) => first + index);
-}

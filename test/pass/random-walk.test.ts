@@ -5,13 +5,13 @@ import type { StatusUpdate } from "../../src/pass/build-status.ts";
 import { flinkJobIdsOf } from "../../src/pass/reconcile.ts";
 import type { StatusView } from "../../src/pass/snapshot.ts";
 import { operationKeys } from "../../src/pass/take-over.ts";
-import { createRandom, type Random } from "../support/random.ts";
+import { createRandom, seedsOf, type Random } from "../support/random.ts";
 import { aDecideInput, anId, aPolicy, NOW, ZONE } from "./builders.ts";
-import { EMPTY_BRANCH, push, runPass, type PassInput, type PurePass } from "./pass-driver.ts";
+import { EMPTY_BRANCH, push, runPass, type PassInput } from "./pass-driver.ts";
 import { NAMES } from "./random-git.ts";
 import { RandomWorld, worksOf } from "./random-world.ts";
-import { checkLive, checkPass, checkRepetition, checkRest, newStart, whoNeeds, type Ledger } from "./walk-checks.ts";
-import { seedsOf, walkEach } from "./walk-seeds.ts";
+import { checkLive, checkPass, checkRepetition, checkRest, noteAnnounced, whoNeeds, type Ledger } from "./walk-checks.ts";
+import { walkEach } from "./walk-seeds.ts";
 
 /** `WALK_SEEDS=4711 npm run test:unit -- test/pass/random-walk.test.ts` plays one walk again, `WALK_SEEDS=4000-5000` many. */
 const SEEDS = seedsOf(process.env["WALK_SEEDS"]) ?? [0, inject("extent") === "long" ? 2000 : 24];
@@ -93,7 +93,7 @@ function passOnce(life: Walk, status: StatusView, outcome: PushOutcome): StatusU
   if (outcome === "killed before the push") kill(life);
   const isPushed = outcome !== "failed" && outcome !== "killed before the push";
   if (!isPushed && (pass.update.announces || outcome === "killed before the push")) return undefined;
-  remember(pass, life);
+  noteAnnounced(pass, world, ledger);
   if (outcome === "killed after the push") kill(life);
   if (outcome === "killed after the push" || (outcome === "lost" && pass.update.announces)) return pass.update;
   const isCut = outcome === "killed while it applies";
@@ -108,18 +108,6 @@ function passOnce(life: Walk, status: StatusView, outcome: PushOutcome): StatusU
 function kill(life: Walk): void {
   life.kills += 1;
   life.world.restart(life.world.daemons[0]);
-}
-
-function remember(pass: PurePass, { world, ledger }: Walk): void {
-  for (const decision of pass.decisions.jobs) {
-    const started = newStart(decision);
-    if (started === undefined) continue;
-    ledger.set(decision.key, started.attempt);
-    world.announced.add(started.flinkJobId);
-  }
-  for (const decision of [...pass.decisions.savepoints, ...pass.decisions.disposals])
-    if (decision.kind === "announce" && decision.work.operation.kind === "dispose")
-      world.flink.condemned.add(decision.work.operation.uri);
 }
 
 /** A file of the branch that cannot be understood in this pass: it is there, and nobody knows what it says. */

@@ -2,14 +2,14 @@ import { describe, expect, inject } from "vitest";
 import type { Decisions } from "../../src/pass/decision.ts";
 import type { ResourceKey } from "../../src/model/resource.ts";
 import type { StatusView } from "../../src/pass/snapshot.ts";
-import { createRandom, type Random } from "../support/random.ts";
+import { createRandom, seedsOf, type Random } from "../support/random.ts";
 import { aDecideInput, aPolicy, ZONE } from "./builders.ts";
 import type { PurePass } from "./pass-driver.ts";
 import { RandomBranches } from "./random-branches.ts";
 import { RandomDaemon, type DaemonPass, type PushFault } from "./random-daemon.ts";
 import { Memory, RandomWorld } from "./random-world.ts";
-import { checkLive, checkPass, checkRest, newStart, whoNeeds, type Ledger } from "./walk-checks.ts";
-import { seedsOf, walkEach } from "./walk-seeds.ts";
+import { checkLive, checkPass, checkRest, noteAnnounced, whoNeeds, type Ledger } from "./walk-checks.ts";
+import { walkEach } from "./walk-seeds.ts";
 
 /** `WALK_SEEDS=4711 npm run test:unit -- test/pass/two-walk.test.ts` plays one walk again, `WALK_SEEDS=4000-5000` many. */
 const SEEDS = seedsOf(process.env["WALK_SEEDS"]) ?? [0, inject("extent") === "long" ? 1000 : 36];
@@ -120,15 +120,7 @@ function check(done: DaemonPass | undefined, { world, branches, ledger }: Walk):
   const { pass, pushed, called } = done;
   if (pushed) {
     checkPass(withoutLeft(pass), world, ledger);
-    for (const decision of pass.decisions.jobs) {
-      const started = newStart(decision);
-      if (started === undefined) continue;
-      ledger.set(decision.key, started.attempt);
-      world.announced.add(started.flinkJobId);
-    }
-    for (const decision of [...pass.decisions.savepoints, ...pass.decisions.disposals])
-      if (decision.kind === "announce" && decision.work.operation.kind === "dispose")
-        world.flink.condemned.add(decision.work.operation.uri);
+    noteAnnounced(pass, world, ledger);
   }
   if (called !== undefined) checkAnnounced(called, branches.status);
   checkLive(world);

@@ -29,8 +29,21 @@ export function checkLive(world: RandomWorld): void {
   for (const [resource, live] of world.flink.liveByResource()) expect(live, `live jobs of ${resource}`).toHaveLength(1);
 }
 
+/** What a pass announced that was pushed: attempts that may be called for from now on, and places that are about to go. */
+export function noteAnnounced({ decisions }: PurePass, world: RandomWorld, ledger: Ledger): void {
+  for (const decision of decisions.jobs) {
+    const started = newStart(decision);
+    if (started === undefined) continue;
+    ledger.set(decision.key, started.attempt);
+    world.announced.add(started.flinkJobId);
+  }
+  for (const decision of [...decisions.savepoints, ...decisions.disposals])
+    if (decision.kind === "announce" && decision.work.operation.kind === "dispose")
+      world.flink.condemned.add(decision.work.operation.uri);
+}
+
 /** The attempt that a decision announces, at once or after a stop. */
-export function newStart(decision: JobDecision): { readonly attempt: number; readonly flinkJobId: string } | undefined {
+function newStart(decision: JobDecision): { readonly attempt: number; readonly flinkJobId: string } | undefined {
   if (decision.kind !== "announce") return undefined;
   const { work } = decision;
   return work.kind === "start" ? work.operation : work.kind === "stop" ? work.operation.next : undefined;

@@ -1,13 +1,5 @@
 import { it } from "vitest";
-
-/** From, and up to but not including. */
-export type Seeds = readonly [from: number, to: number];
-
-/** `4711` or `4000-5000`. */
-export function seedsOf(text: string | undefined): Seeds | undefined {
-  const match = /^(\d+)(?:-(\d+))?$/.exec(text ?? "");
-  return match === null ? undefined : [Number(match[1]), Number(match[2] ?? match[1]) + 1];
-}
+import type { Seeds } from "../support/random.ts";
 
 /** A test for each part of the seeds; a failure names the seed that plays it again. */
 export function walkEach([from, to]: Seeds, name: string, walk: (seed: number) => void): void {

@@ -25,3 +25,12 @@ export function createRandom(seed: number): Random {
     below: (limit) => Math.floor(next() * limit),
   };
 }
+
+/** From, and up to but not including. */
+export type Seeds = readonly [from: number, to: number];
+
+/** `4711` or `4000-5000`. */
+export function seedsOf(text: string | undefined): Seeds | undefined {
+  const match = /^(\d+)(?:-(\d+))?$/.exec(text ?? "");
+  return match === null ? undefined : [Number(match[1]), Number(match[2] ?? match[1]) + 1];
+}
