@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { ArtifactStore } from "../artifacts/artifact-store.ts";
 import type { Clock } from "../common/clock.ts";
 import { createDispatcher } from "../common/http.ts";
@@ -48,7 +49,9 @@ export function assemble(
   },
 ): Assembly {
   const { clock, log, wake, redactor, observer } = tools;
-  const repository = openRepository(config, clock, log, observer);
+  const writer = randomBytes(6).toString("hex");
+  log.info({ writer }, "commits of this daemon carry this name");
+  const repository = openRepository(config, writer, { clock, log, observer });
   const { manifests, statusBranch, transport } = repository;
   const { paths } = config.repository;
   const verification = openVerification(config, transport, { clock, log });
@@ -91,7 +94,10 @@ export function assemble(
       mirror,
     },
     previews: config.previews.plans
-      ? openPreviews({ config, clock, log, clusters, store, verifier: verification?.verifier, ...reporting }, transport)
+      ? openPreviews(
+          { config, clock, log, clusters, store, verifier: verification?.verifier, ...reporting },
+          { transport, writer },
+        )
       : undefined,
     commitStatuses: forCommits === undefined ? undefined : new CommitStatuses(forCommits),
     async close() {
@@ -104,13 +110,13 @@ export function assemble(
 
 function openPreviews(
   deps: Pick<PreviewsDeps, "config" | "clock" | "log" | "clusters" | "store" | "reporter" | "verifier">,
-  transport: GitTransport,
+  branch: { readonly transport: GitTransport; readonly writer: string },
 ): Previews {
   return new Previews({
     ...deps,
     cache: new ManifestCache(),
-    requests: new RequestRepository(transport),
-    branch: new StatusBranch({ transport, branch: PREVIEWS_BRANCH, write: "push-previews" }, { log: deps.log }),
+    requests: new RequestRepository(branch.transport),
+    branch: new StatusBranch({ ...branch, branch: PREVIEWS_BRANCH, write: "push-previews" }, { log: deps.log }),
   });
 }
 
@@ -124,15 +130,14 @@ interface OpenRepository {
 /** Both branches of the repository over one transport. Nothing is called yet. */
 function openRepository(
   config: Pick<Config, "repository" | "status" | "proxy">,
-  clock: Clock,
-  log: Log,
-  observer: Pick<Observer, "gitCalled">,
+  writer: string,
+  { clock, log, observer }: { readonly clock: Clock; readonly log: Log; readonly observer: Pick<Observer, "gitCalled"> },
 ): OpenRepository {
   const transport = new GitTransport({ ...config.repository, proxy: config.proxy }, clock, observer);
   return {
     transport,
     manifests: new ManifestBranch({ transport, branch: config.repository.branch }, { log }),
-    statusBranch: new StatusBranch({ transport, branch: config.status.branch, write: "push-status" }, { log }),
+    statusBranch: new StatusBranch({ transport, branch: config.status.branch, write: "push-status", writer }, { log }),
     close: async () => transport.close(),
   };
 }

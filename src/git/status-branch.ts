@@ -21,15 +21,21 @@ export type WriteResult =
   | { readonly kind: "written"; readonly head: string; readonly snapshot: StatusSnapshot }
   | Exclude<PushOutcome, { readonly kind: "written" }>;
 
+/** Its value is of one daemon alone, so that two never make the same commit, of which either would think that it is its own. */
+const WRITER_TRAILER = "Penstock-Writer";
+
 /** The branch that holds the status: read whole, written by compare-and-swap. Calls wait for each other. */
 export class StatusBranch extends StatusReader {
   readonly #pusher: Pusher;
+  readonly #writer: string;
 
+  /** `writer` is a word by which nobody else writes: it stands in each commit. */
   constructor(
-    settings: { readonly transport: GitTransport; readonly branch: string; readonly write: GitWrite },
+    settings: { readonly transport: GitTransport; readonly branch: string; readonly write: GitWrite; readonly writer: string },
     deps: { readonly log: Log },
   ) {
     super(settings, deps);
+    this.#writer = settings.writer;
     this.#pusher = new Pusher(settings.transport, settings, deps.log);
   }
 
@@ -54,7 +60,8 @@ export class StatusBranch extends StatusReader {
     if (write.expectedHead !== undefined && root.oid === before.root?.oid) {
       return { kind: "written", head: write.expectedHead, snapshot: before.snapshot };
     }
-    const { message, author, nowMs } = write;
+    const { author, nowMs } = write;
+    const message = `${write.message.trimEnd()}\n\n${WRITER_TRAILER}: ${this.#writer}\n`;
     const head = objects.add("commit", buildCommit({ tree: root.oid, parent: write.expectedHead, message, author, nowMs }));
     const outcome = await this.#pusher.push({ expected: write.expectedHead, head, pack: objects.buildPack() }, signal);
     if (outcome.kind !== "written") return outcome;

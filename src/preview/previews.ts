@@ -47,7 +47,7 @@ interface Known {
 const PLAN_TIMEOUT_MS = 60_000;
 /** A round goes on for so long: 200 requests that are all new take a Git server half a minute. */
 const ROUND_MS = 10_000;
-/** What another daemon wrote it is about to tell as well: two that create a comment at the same moment are two comments. */
+/** Of a request that another daemon has written a plan of it is about to tell as well: two that create a comment at the same moment are two comments. */
 const LEFT_TO_OTHERS_MS = 30_000;
 /** A forge may want its calls a second apart: of so many requests it is told in a round, of the rest in the next ones. */
 const MAX_TOLD = 10;
@@ -221,9 +221,10 @@ export class Previews {
   #noteUntold(plans: ReadonlyMap<string, Plan>, planned: readonly string[], files: ReadonlyMap<string, string>): void {
     const nowMs = this.#deps.clock.now();
     for (const [id, plan] of plans) {
-      if (planned.includes(id)) this.#untold.set(id, { plan, notBeforeMs: nowMs });
-      else if (!this.#ownWord.has(id))
-        this.#untold.set(id, { plan: readPlan(files, id) ?? plan, notBeforeMs: nowMs + LEFT_TO_OTHERS_MS });
+      const written = readPlan(files, id);
+      const notBeforeMs = written === undefined || this.#ownWord.has(id) ? nowMs : nowMs + LEFT_TO_OTHERS_MS;
+      if (planned.includes(id)) this.#untold.set(id, { plan, notBeforeMs });
+      else if (!this.#ownWord.has(id)) this.#untold.set(id, { plan: written ?? plan, notBeforeMs });
       this.#ownWord.add(id);
     }
   }

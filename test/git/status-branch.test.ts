@@ -52,9 +52,10 @@ describe("the status branch", () => {
     const first = await mustWrite(status, undefined, { "summary.yaml": "one\n", "zone/default/job/a.yaml": "A\n" });
     const second = await mustWrite(status, first.head, { "summary.yaml": "two\n", "zone/default/job/a.yaml": undefined });
     expect(second.files).toEqual(new Map([["summary.yaml", "two\n"]]));
+    const message = expect.stringMatching(/^status\n\nPenstock-Writer: \S+$/) as string;
     expect(await server.log(name, BRANCH)).toEqual([
-      { oid: second.head, message: "status", author: "Penstock <penstock@localhost>" },
-      { oid: first.head, message: "status", author: "Penstock <penstock@localhost>" },
+      { oid: second.head, message, author: "Penstock <penstock@localhost>" },
+      { oid: first.head, message, author: "Penstock <penstock@localhost>" },
     ]);
     expect((await server.listTree(name, BRANCH)).map((line) => line.split("\t")[1])).toEqual(["summary.yaml"]);
     await server.git(name, ["fsck", "--strict"]);
@@ -197,6 +198,19 @@ describe("a write", () => {
     ]);
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(["conflict", "written"]);
     expect(await server.log(repository.name, BRANCH)).toHaveLength(1);
+  });
+
+  it("is a conflict when two daemons write the same at once, from the first commit on", async () => {
+    await using repository = await aRepository();
+    await using other = openGitClient(server.urlOf(repository.name));
+    let head: string | undefined;
+    for (const text of ["one\n", "two\n", "three\n"]) {
+      const both = [repository.status, other.status].map(async (status) => write(status, head, { "summary.yaml": text }));
+      const results = await Promise.all(both);
+      expect(results.map(({ kind }) => kind).toSorted()).toEqual(["conflict", "written"]);
+      head = await server.head(repository.name, BRANCH);
+    }
+    expect(await server.log(repository.name, BRANCH)).toHaveLength(3);
   });
 
   it("is a conflict when the branch was deleted", async () => {

@@ -144,7 +144,7 @@ describe.concurrent("previews of requests", () => {
     await pushRequest(world, "refs/pull/9/head", rescaled(5));
     await untilPlan(world, next, "9", (plan) => plan !== undefined);
     const log = await world.git.log("jobs", BRANCH);
-    expect(log[0]?.message.trim()).toBe("Plan 9");
+    expect(log[0]?.message).toMatch(/^Plan 9\n/);
     expect((await world.git.git("jobs", ["rev-parse", `${BRANCH}~1`])).toString().trim()).toBe(head);
   });
 
@@ -178,7 +178,7 @@ describe.concurrent("previews of requests", () => {
     }
     await world.git.git("jobs", ["update-ref", "--stdin"], refs.join(""));
     await untilPlan(world, daemon, "1", (plan) => plan !== undefined);
-    const written = (await world.git.log("jobs", BRANCH)).map(({ message }) => message.trim());
+    const written = (await world.git.log("jobs", BRANCH)).map(({ message }) => message.split("\n")[0]!);
     expect(written.filter((message) => message.startsWith("Plan")).toReversed()).toEqual(["Plan 6, 5", "Plan 4, 3", "Plan 2, 1"]);
   });
 

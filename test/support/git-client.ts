@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Writable } from "node:stream";
 import type { Clock } from "../../src/common/clock.ts";
 import { createLog } from "../../src/common/log.ts";
@@ -25,7 +26,7 @@ export function openGitClient(url: string, settings: Partial<GitTransportSetting
   return {
     transport,
     manifests: new ManifestRepository({ transport, branch: "main" }, { log }),
-    status: new StatusBranch({ transport, branch: "penstock/status", write: "push-status" }, { log }),
+    status: new StatusBranch({ transport, branch: "penstock/status", write: "push-status", writer: randomUUID() }, { log }),
     logged,
     [Symbol.asyncDispose]: async () => transport.close(),
   };
