@@ -1,5 +1,6 @@
 import { formatTime } from "../common/clock.ts";
 import { hasEnded } from "../flink/cluster-seen.ts";
+import { JOB_ID_SPENT } from "../flink/submit.ts";
 import type { Reason } from "../model/reasons.ts";
 import type {
   CancelOperation,
@@ -18,7 +19,7 @@ import { continueStart, decideNotListed, settleStarted } from "./decide-start.ts
 import type { DesiredJob } from "./desired.ts";
 import { awaitOutcome, head, nextIntent, notYet, type JobContext } from "./job-context.ts";
 import { findJob } from "./observed.ts";
-import { epochOf, isBeingHandedOver, isInDoubt, isOfEpoch, type StepSeen, type SubmissionSeen } from "./submissions.ts";
+import { epochOf, isBeingHandedOver, isInDoubt, submissionOf, type StepSeen, type SubmissionSeen } from "./submissions.ts";
 
 /** Goes on with what was announced, perhaps by a daemon that died. Every step of it may be asked for again. */
 export function continueOperation(job: DesiredJob, record: JobRecord, operation: Operation, context: JobContext): JobDecision {
@@ -116,7 +117,7 @@ function afterRescale(
       return goBack(job, record, operation, point, seen.job.detail?.rootCause ?? "Flink does not say why", context);
     return settleStarted(job, start, seen);
   }
-  const submission = context.observed.submissions.get(next.flinkJobId);
+  const submission = submissionOf(context.observed.submissions, next.flinkJobId, operation);
   if (submission?.kind === "refused" && isHopeless(operation, submission, context))
     return goBack(job, record, operation, point, submission.because, context);
   const told = decideNotListed(job, record, start, seen, context);
@@ -132,14 +133,14 @@ function afterRescale(
   };
 }
 
-/** Another id is only begun when nothing can come of this one any more: the `main` of an earlier try may still be at work. */
+/** Another id is only begun when nothing can come of this one any more: the `main` of an earlier try may still be at work, or it ran and is over. */
 function isHopeless(
   operation: StopOperation,
   refused: SubmissionSeen & { readonly kind: "refused" },
   { now }: JobContext,
 ): boolean {
   const isRefusedForGood = refused.retryAtMs === Number.POSITIVE_INFINITY || refused.failures >= 3;
-  return isRefusedForGood && isOfEpoch(refused, operation) && !isInDoubt(operation, refused, now);
+  return isRefusedForGood && refused.reason !== JOB_ID_SPENT && !isInDoubt(operation, refused, now);
 }
 
 function startOf(operation: StopOperation, next: StartIntent, record: JobRecord, point: RestorePoint): StartOperation {

@@ -29,7 +29,7 @@ import {
 } from "./job-context.ts";
 import { findJob, type JobSeen } from "./observed.ts";
 import { place, type Placement } from "./place.ts";
-import { isInDoubt, isOfEpoch, type SubmissionSeen } from "./submissions.ts";
+import { isInDoubt, submissionOf, type SubmissionSeen } from "./submissions.ts";
 
 /** Attempts that fail before they run follow each other ever more slowly, also when the daemon that made them is gone. */
 const FAILED_DELAY = { baseMs: 2000, maxMs: 300_000 };
@@ -130,7 +130,7 @@ export function decideNotListed(
   seen: JobSeen & { readonly kind: "absent" },
   context: JobContext,
 ): JobDecision | undefined {
-  const submission = context.observed.submissions.get(operation.flinkJobId);
+  const submission = submissionOf(context.observed.submissions, operation.flinkJobId, operation);
   if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
   if (seen.cluster.incarnation !== operation.cluster.incarnation && !seen.cluster.highAvailability) {
     return decideAfterRestart(job, operation, seen.cluster, context);
@@ -165,8 +165,6 @@ function decideBySubmission(
     }
     case "refused":
       if (submission.reason === JOB_ID_SPENT) return settleUnseen(job, operation, seen.cluster);
-      // What another daemon, which took the start over, has called for since then is not known: it is asked for again under the same id.
-      if (!isOfEpoch(submission, operation)) return undefined;
       // Another id is only begun when nothing can come of this one any more.
       if (!isInDoubt(operation, submission, context.now) && isOutdated(job, record, operation, context))
         return startAgain(job, operation, context);
@@ -194,9 +192,9 @@ function settleListed(
   // Under high availability a job may have been recovered with its state and have counted no checkpoint since.
   const mayHaveState = record.status.flinkJobId !== undefined || seen.cluster.highAvailability;
   if (mayHaveState || !isSpent(seen.job)) return settleStarted(job, operation, seen);
-  const submission = context.observed.submissions.get(operation.flinkJobId);
+  const submission = submissionOf(context.observed.submissions, operation.flinkJobId, operation);
   if (submission?.kind === "under-way") return awaitOutcome(job, operation, undefined, "its submission is under way");
-  const refusal = submission?.kind === "refused" && isOfEpoch(submission, operation) ? submission : undefined;
+  const refusal = submission?.kind === "refused" ? submission : undefined;
   const dueAtMs = Math.max(
     failedDueAtMs(operation.flinkJobId, operation.attempt, operation.announcedAt, context.now),
     refusal?.retryAtMs ?? 0,

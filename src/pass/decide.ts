@@ -4,7 +4,7 @@ import { compareClusterVersions, majorMinorOf } from "../flink/cluster-version.t
 import { compareText } from "../common/problem.ts";
 import { countOf } from "../common/text.ts";
 import { siblingKey, type ResourceKey } from "../model/resource.ts";
-import type { JobRecord, JobStatus } from "../model/status.ts";
+import type { JobRecord, JobStatus, StartOperation, StopOperation } from "../model/status.ts";
 import { announcedArtifact, artifactForJob, entryClassesFor, type ArtifactsInView } from "./artifact-for-job.ts";
 import { decideArtifact } from "./decide-artifact.ts";
 import { decideDisposals } from "./decide-disposals.ts";
@@ -20,7 +20,7 @@ import { lineagePrefix, type JobContext, type Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
 import { clusterKey, takeSlots, type SlotLedger } from "./place.ts";
-import { epochOf } from "./submissions.ts";
+import { epochOf, submissionOf } from "./submissions.ts";
 import { findPlacesDisposedOf } from "./restore-point-users.ts";
 import type { SecretsSeen } from "./read-secrets.ts";
 import { withTrustedState } from "./trusted-state.ts";
@@ -194,24 +194,23 @@ function claimOf(job: DesiredJob, observed: Observed, now: number): Claim | unde
     const { next } = operation;
     if (next === undefined) return undefined;
     if (isLive) return firmClaim(seen.cluster, next.rpus - requested);
-    return claimOfStart(zone, next.flinkJobId, operation.cluster, next.rpus, observed, now);
+    return claimOfStart(job, operation, next, observed, now);
   }
-  return claimOfStart(zone, operation.flinkJobId, operation.cluster, operation.rpus, observed, now);
+  return claimOfStart(job, operation, operation, observed, now);
 }
 
 function claimOfStart(
-  zone: string,
-  id: string,
-  ref: NonNullable<JobStatus["cluster"]>,
-  rpus: number,
+  { id: { zone } }: DesiredJob,
+  operation: StartOperation | StopOperation,
+  { flinkJobId: id, rpus }: Pick<StartOperation, "flinkJobId" | "rpus">,
   observed: Observed,
   now: number,
 ): Claim | undefined {
-  const seen = findJob(observed.clusters, zone, ref, id);
+  const seen = findJob(observed.clusters, zone, operation.cluster, id);
   if (seen.kind === "unseen") return undefined;
   if (seen.kind === "listed") return claimOfListed(seen, id, rpus);
   // A start that Flink refused and that is not due again holds nothing back from others.
-  const submission = observed.submissions.get(id);
+  const submission = submissionOf(observed.submissions, id, operation);
   if (submission?.kind === "refused" && now < submission.retryAtMs) return undefined;
   return firmClaim(seen.cluster, rpus);
 }

@@ -1,4 +1,4 @@
-import type { RefusalReason } from "../flink/submit.ts";
+import { JOB_ID_SPENT, type RefusalReason } from "../flink/submit.ts";
 import type { RestorePoint } from "../model/status.ts";
 import type { ResourceKey } from "../model/resource.ts";
 import type { SecretsOfJob } from "./secrets-for-job.ts";
@@ -80,9 +80,17 @@ export const DOUBT_MS = 600_000;
 /** Until then whoever had an operation has learnt that another daemon took it over, and has given up what he did not ask for yet. */
 const HANDED_OVER_MS = 30_000;
 
-/** Whether a refusal is about the start as it is announced now, and not as it was before another daemon took it over. */
-export function isOfEpoch({ epoch }: { readonly epoch: string }, operation: Epochal): boolean {
-  return epoch === epochOf(operation);
+/**
+ * What is known of a start as it is announced now. What another daemon, which took it over, has called for since then is not known, so a refusal from
+ * before says nothing; but that its id is spent stays true.
+ */
+export function submissionOf(
+  submissions: ReadonlyMap<string, SubmissionSeen>,
+  flinkJobId: string,
+  operation: Epochal,
+): SubmissionSeen | undefined {
+  const seen = submissions.get(flinkJobId);
+  return seen?.kind === "refused" && seen.reason !== JOB_ID_SPENT && seen.epoch !== epochOf(operation) ? undefined : seen;
 }
 
 /** Whether an earlier try of this start may still be at work, so that a refusal does not say that nothing runs. */

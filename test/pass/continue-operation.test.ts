@@ -200,6 +200,11 @@ describe("the start that follows a stop", () => {
     ["accepted and not listed yet", { kind: "accepted", acceptedAtMs: NOW }, "await"],
     ["accepted and not listed any more", { kind: "accepted", acceptedAtMs: NOW - 60_000 }, "settle started"],
     ["known to Flink as an id that is spent", refused({ reason: "JobIdSpent" }), "settle started"],
+    [
+      "refused for good as an id that is spent",
+      refused({ reason: "JobIdSpent", retryAtMs: Infinity, failures: 5 }),
+      "settle started",
+    ],
     ["of unknown outcome", { kind: "unknown", ...TRIED, retryAtMs: LATER }, "await Started OutcomeUnknown"],
     ["of unknown outcome and due", { kind: "unknown", ...TRIED, retryAtMs: NOW }, "resume start"],
     ["refused and not due", refused({ retryAtMs: LATER }), "await Started ProgramFailed"],

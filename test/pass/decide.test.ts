@@ -4,7 +4,7 @@ import type { SavepointOperation } from "../../src/model/status.ts";
 import { decide, freeSlots } from "../../src/pass/decide.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "../../src/pass/desired.ts";
 import { lineagePrefix } from "../../src/pass/job-context.ts";
-import type { StepSeen } from "../../src/pass/submissions.ts";
+import { epochOf, type StepSeen } from "../../src/pass/submissions.ts";
 import {
   aDecideInput,
   aDesiredArtifact,
@@ -415,17 +415,19 @@ describe("the slots that are free for new starts", () => {
     ["nothing while it is not due again", NOW + 1, 8],
     ["nothing when only another input can help", Number.POSITIVE_INFINITY, 8],
     ["its slots when it is due again", NOW, 6],
-  ])("let a start that Flink refused hold back %s", (_, retryAtMs, left) => {
+    ["its slots when another daemon has taken it over since", NOW + 1, 6, "before that"],
+  ])("let a start that Flink refused hold back %s", (_, retryAtMs, left, since?: string) => {
+    const job = announced("a");
     const refused = {
       kind: "refused",
       reason: "BadOption",
       because: "no",
       failures: 1,
       doubtUntilMs: undefined,
-      epoch: "",
+      epoch: since ?? epochOf(job.record!.status.operation!),
       retryAtMs,
     };
-    expect(freeWith([announced("a")], {}, { [idOf("a")]: refused })).toBe(left);
+    expect(freeWith([job], {}, { [idOf("a")]: refused })).toBe(left);
   });
 
   it("are not taken from a Job by its own former start", () => {
