@@ -1,4 +1,4 @@
-import { stringify } from "yaml";
+import { printYaml } from "../common/print-yaml.ts";
 import type { YamlLayout, YamlMember } from "../common/yaml-layout.ts";
 import { YAML_STYLE } from "./status-schema.ts";
 
@@ -112,7 +112,7 @@ function behindItsComments(text: string, { end, indent }: Lines): number {
 }
 
 function blockText(value: object, indent: string, lineBreak: string): string {
-  const [head, ...rest] = stringify({ [KEY]: value }, YAML_STYLE)
+  const [head, ...rest] = printYaml({ [KEY]: value }, YAML_STYLE)
     .trimEnd()
     .split("\n");
   return [`${head} ${NOTE}`, ...rest].map((line) => indent + line).join(lineBreak);

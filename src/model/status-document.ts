@@ -1,5 +1,5 @@
 import type { ValidateFunction } from "ajv";
-import { stringify } from "yaml";
+import { printYaml } from "../common/print-yaml.ts";
 import type { Problem } from "../common/problem.ts";
 import { shownUrl } from "../common/secrets.ts";
 import { shownPath } from "../common/text.ts";
@@ -42,7 +42,7 @@ export function statusPath(id: ResourceId): string {
 
 /** The accepted manifest with its status, as YAML. Equal records give equal text, so that what did not change is not written. */
 export function formatStatusDocument(record: ResourceRecord): string {
-  return HEADER + stringify(buildStatusDocument(record), YAML_STYLE);
+  return HEADER + printYaml(buildStatusDocument(record), YAML_STYLE);
 }
 
 /** The same as a plain value, in the shape that `statusSchema` describes. */

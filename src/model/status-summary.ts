@@ -1,4 +1,4 @@
-import { stringify } from "yaml";
+import { printYaml } from "../common/print-yaml.ts";
 import { escapeMarkdown } from "../common/markdown.ts";
 import { compareText } from "../common/problem.ts";
 import { compileSchema } from "../common/schema-problems.ts";
@@ -25,7 +25,7 @@ export function formatSummary(summary: Summary, records: readonly ResourceRecord
   const resources = Object.fromEntries(sorted(records).map((record) => [resourceKey(record.id), stateLabel(record.status)]));
   const header = "# Written by Penstock; changes made here by hand are overwritten.\n";
   const known = pickKnown(SUMMARY_SCHEMA, summary) as object;
-  return header + stringify({ ...known, resources }, YAML_STYLE);
+  return header + printYaml({ ...known, resources }, YAML_STYLE);
 }
 
 /** Undefined when the text is no summary. */

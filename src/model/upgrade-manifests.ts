@@ -1,4 +1,4 @@
-import { stringify } from "yaml";
+import { printYaml } from "../common/print-yaml.ts";
 import type { JobManifest } from "./manifest.ts";
 import { API_VERSION, siblingKey, type Kind, type ResourceId, type ResourceKey } from "./resource.ts";
 import { jobSpecFields, savepointSpecFields } from "./spec-fields.ts";
@@ -41,7 +41,7 @@ export function finalSavepointManifest(job: ResourceId, name = `${job.name}-fina
 
 function formatManifest({ kind, zone, project, name }: ResourceId, spec: object, labels: JobManifest["labels"]): string {
   const metadata = { name, project, ...(Object.keys(labels).length === 0 ? {} : { labels }) };
-  return stringify({ apiVersion: API_VERSION, kind, zone, metadata, spec }, ONE_LINE).trimEnd();
+  return printYaml({ apiVersion: API_VERSION, kind, zone, metadata, spec }, ONE_LINE).trimEnd();
 }
 
 function firstFree(name: string, isFree: (name: string) => boolean): string {

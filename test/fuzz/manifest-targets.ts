@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import { stringify } from "yaml";
+import { printYaml } from "../../src/common/print-yaml.ts";
 import { gitBlobId } from "../../src/common/hash.ts";
 import { jobSpecHash } from "../../src/model/canonical-spec.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
@@ -113,7 +113,7 @@ function checkPrinted(manifest: Manifest): void {
   const { id, labels, annotations } = manifest;
   const { kind, zone, project, name } = id;
   const metadata = { name, ...(kind === "Project" ? {} : { project }), labels, annotations };
-  const text = stringify({
+  const text = printYaml({
     apiVersion: API_VERSION,
     kind,
     ...(kind === "Project" ? {} : { zone }),

@@ -330,7 +330,7 @@ describe("a status document", () => {
       const because = text();
       const record = aJob(
         {
-          labels: { [`k${text()}`]: text() },
+          labels: { [`k${text()}`]: text(), [pieces[round % pieces.length]!]: text() },
           annotations: { __proto__x: text() },
           spec: {
             flinkVersion: "1.20",
