@@ -168,7 +168,7 @@ function withOptions(spec: Fields, options: RandomDocument["options"], chance: R
 
 function shuffled(value: unknown, chance: Random): unknown {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map((item) => shuffled(item, chance));
+  if (Array.isArray(value)) return Array.from(value, (item) => shuffled(item, chance)); // a list may have a `constructor` of its own by now
   const entries = Object.entries(value).map(([key, member]) => [key, shuffled(member, chance)] as const);
   for (let last = entries.length - 1; last > 0; last -= 1) {
     const other = chance.below(last + 1);
