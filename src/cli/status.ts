@@ -9,7 +9,7 @@ import { displayName } from "../model/resource.ts";
 import { stateLabel } from "../model/state-label.ts";
 import { publicRecord } from "../model/status-document.ts";
 import type { Condition, JobRecord, ResourceRecord } from "../model/status.ts";
-import { buildStatusView } from "../pass/read-snapshot.ts";
+import { buildStatusView } from "../pass/status-view.ts";
 import type { StatusView } from "../pass/snapshot.ts";
 import { paint, printLine, type Colour, type ExitStatus, type Io } from "./io.ts";
 import { readConfig } from "./read-config.ts";

@@ -74,3 +74,11 @@ export function parseTrailers(message: string): ReadonlyMap<string, readonly str
   }
   return trailers;
 }
+
+/** Every trailer of these messages; names in lower case. */
+export function mergeTrailers(messages: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  const merged = new Map<string, readonly string[]>();
+  for (const message of messages)
+    for (const [key, values] of parseTrailers(message)) merged.set(key, [...(merged.get(key) ?? []), ...values]);
+  return merged;
+}

@@ -19,7 +19,7 @@ import { nextJobRecord } from "./job-status.ts";
 import type { Observed } from "./observed.ts";
 import { nextSavepointRecord } from "./savepoint-status.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { isStatusFile } from "./read-snapshot.ts";
+import { isStatusFile } from "./status-view.ts";
 import { findStrangers } from "./strangers.ts";
 import { withTakeOver, type TakeOvers } from "./take-over.ts";
 

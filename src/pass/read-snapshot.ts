@@ -1,32 +1,28 @@
-import type { Problem } from "../common/problem.ts";
 import { messageOf } from "../common/errors.ts";
 import type { Log } from "../common/log.ts";
 import { type Observer, UNOBSERVED } from "../common/observer.ts";
 import { oneLine, shownPath } from "../common/text.ts";
 import type { CommitMessage, CommitSnapshot, ManifestRepository } from "../git/manifest-repository.ts";
 import type { RemoteHead } from "../git/remote-branch.ts";
-import { parseTrailers } from "../git/commit.ts";
+import { mergeTrailers, parseTrailers } from "../git/commit.ts";
 import { GitCommitGoneError, GitObjectError, GitServerError, GitTooLargeError } from "../git/errors.ts";
 import { isMirrorCommit } from "../git/mirror-commit.ts";
 import type { StatusReader, StatusSnapshot } from "../git/status-reader.ts";
 import { ManifestCache } from "../model/parse-manifests.ts";
 import type { ResourceKey } from "../model/resource.ts";
-import type { ResourceRecord } from "../model/status.ts";
-import { parseStatusDocument, parseSummary, SUMMARY_PATH } from "../model/status-document.ts";
+import { BranchPosition } from "./branch-position.ts";
 import { RecordProofs, type Evidence } from "./prove-records.ts";
 import { headOf, manifestsOf, readManifestTree, type ManifestTree } from "./read-manifests.ts";
 import type { Snapshot, StatusView } from "./snapshot.ts";
+import { buildStatusView } from "./status-view.ts";
 import { describeRefusal, findChangeBesidesStatus, refusedHead, type RefusedHead, type Verification } from "./verify-head.ts";
 
 const MAX_MESSAGES = 100;
-/** So many places where the branch stood are remembered. */
-const MAX_PASSED = 100;
 /** So many mirrors of the status are looked through for the commit below them. */
 const MAX_MIRRORS = 100;
 /** So far back the commit that the status was made with is looked for in the branch. */
 const MAX_APPLIED_BEHIND = 500;
 const MAX_KNOWN = 200;
-const STATUS_FILE = /^[^/]+\/[^/]+\/(?:job|artifact|savepoint)\/[^/]+\.yaml$/;
 
 export type SnapshotRead =
   | { readonly kind: "read"; readonly snapshot: Snapshot }
@@ -56,10 +52,7 @@ export class SnapshotReader {
   readonly #verification: Verification | undefined;
   readonly #proofs: RecordProofs | undefined;
   readonly #cache = new ManifestCache();
-  #head: RemoteHead | undefined;
-  /** Where the branch stood before, oldest first, and where it would have gone back to by the last answer. */
-  #passed: readonly string[] = [];
-  #backAt: string | undefined;
+  readonly #position: BranchPosition;
   #current: ReadHead | undefined;
   /** Where the branch stands, when that is not what is in force. */
   #refused: RefusedHead | undefined;
@@ -86,6 +79,7 @@ export class SnapshotReader {
     this.#statusBranch = options.statusBranch;
     this.#paths = options.paths;
     this.#log = options.log;
+    this.#position = new BranchPosition(options.log);
     this.#observer = options.observer ?? UNOBSERVED;
     const { verification } = options;
     this.#verification = verification;
@@ -95,21 +89,16 @@ export class SnapshotReader {
         : new RecordProofs(async (oid, signal) => this.#readEvidence(oid, verification, signal), verification.clock);
   }
 
-  /**
-   * Asks where the branch stands. True when it moved or when the repository can be read again. Answers may come out of order, from a server whose
-   * replicas lag or past a push of ours: that it stands again where it stood before is believed when two answers in a row say so. Never throws but for
-   * the signal.
-   */
+  /** Asks where the branch stands. True when it moved or when the repository can be read again. Never throws but for the signal. */
   async poll(signal: AbortSignal): Promise<boolean> {
     try {
       const head = await this.#manifests.readHead(signal);
-      if (this.#seemsToGoBack(head)) return this.#recover("poll", undefined);
-      const moved = describeHead(head) !== describeHead(this.#head);
-      if (moved && head.kind === "at" && this.#head !== undefined) this.#observer.branchMoved(head.oid);
-      this.#moveTo(head);
-      if (moved && head.kind === "at") this.#log.debug({ commit: head.oid }, "branch moved");
+      const isFirst = this.#position.head === undefined;
+      const news = this.#position.note(head);
+      if (news === "doubted") return this.#recover("poll", undefined);
+      if (news === "moved" && head.kind === "at" && !isFirst) this.#observer.branchMoved(head.oid);
       const recovered = this.#recover("poll", troubleOf(head));
-      return moved || recovered;
+      return news === "moved" || recovered;
     } catch (error) {
       signal.throwIfAborted();
       return this.#recover("poll", oneLine(messageOf(error), 300));
@@ -149,26 +138,12 @@ export class SnapshotReader {
 
   /** This process pushed a mirror of the status: the branch stands there now, which is no news. The next `read` looks at it. */
   wroteHead(oid: string): void {
-    this.#moveTo({ kind: "at", oid });
-  }
-
-  #seemsToGoBack(head: RemoteHead): boolean {
-    const goesBack = head.kind === "at" && !this.isAt(head.oid) && this.#passed.includes(head.oid) && this.#backAt !== head.oid;
-    this.#backAt = goesBack ? head.oid : undefined;
-    if (goesBack) this.#log.debug({ commit: head.oid }, "branch seems to be set back; it is asked once more");
-    return goesBack;
-  }
-
-  #moveTo(head: RemoteHead): void {
-    const before = this.#head;
-    if (before?.kind === "at" && head.kind === "at" && before.oid !== head.oid)
-      this.#passed = [...this.#passed, before.oid].slice(-MAX_PASSED);
-    this.#head = head;
+    this.#position.wrote(oid);
   }
 
   /** Whether the branch is known to stand at this commit. */
   isAt(oid: string): boolean {
-    return this.#head?.kind === "at" && this.#head.oid === oid;
+    return this.#position.isAt(oid);
   }
 
   /** Somebody else wrote the status branch, or may have: the next `read` looks at it again. */
@@ -190,9 +165,10 @@ export class SnapshotReader {
   async read(signal: AbortSignal): Promise<SnapshotRead> {
     if (this.#written !== undefined) this.#status = buildStatusView(this.#written, this.#status);
     this.#written = undefined;
-    if (this.#head === undefined) await this.poll(signal);
+    if (this.#position.head === undefined) await this.poll(signal);
     try {
-      if (this.#head?.kind === "at") await this.#follow(this.#head.oid, signal);
+      const { head } = this.#position;
+      if (head?.kind === "at") await this.#follow(head.oid, signal);
       if (this.#status === undefined || this.#statusIsOld) await this.#readStatus(signal);
       this.#recover("read", undefined);
     } catch (error) {
@@ -412,50 +388,6 @@ export class SnapshotReader {
   }
 }
 
-/**
- * The files of the branch as records. One that cannot be understood is a problem of its own and never stands for "no record". A file that
- * reads as it did `before` keeps its record: parsing hundreds of them takes longer than all the rest of a pass.
- */
-export function buildStatusView(snapshot: StatusSnapshot, before?: StatusView): StatusView {
-  const records = new Map<ResourceKey, ResourceRecord>();
-  const unreadable = new Map<ResourceKey, Problem>();
-  // After a loss the records are those in memory, which are not what the files say.
-  const known = before?.rewrite === false ? before : undefined;
-  for (const [path, text] of snapshot.files) {
-    if (!isStatusFile(path)) continue;
-    const key = keyOfStatusPath(path);
-    const record = known?.files.get(path) === text ? known.records.get(key) : undefined;
-    const parsed = record === undefined ? parseStatusDocument(path, text) : { record };
-    if ("record" in parsed) records.set(key, parsed.record);
-    else unreadable.set(key, parsed.problem);
-  }
-  for (const [path, because] of misplaced(snapshot)) {
-    const message = `this cannot be read as a status: ${because}; restore the file from the branch's history`;
-    unreadable.set(keyOfStatusPath(path), { file: shownPath(path), line: 1, column: 1, message });
-  }
-  const summary = snapshot.files.get(SUMMARY_PATH);
-  return {
-    head: snapshot.head,
-    files: snapshot.files,
-    records,
-    unreadable,
-    summary: summary === undefined ? undefined : parseSummary(summary),
-    rewrite: false,
-  };
-}
-
-/** Where a resource's file should be and is none that can be read. To take that for "no record" would start a second job. */
-function misplaced({ files, unreadable }: StatusSnapshot): ReadonlyMap<string, string> {
-  const found = new Map<string, string>();
-  for (const path of [...files.keys(), ...unreadable.keys()]) {
-    const place = path.split("/", 4).join("/");
-    if (!isStatusFile(place)) continue;
-    if (place !== path) found.set(place, "it is a folder");
-    else if (unreadable.has(path)) found.set(path, unreadable.get(path)!); // it has it
-  }
-  return found;
-}
-
 /** Asking again would not bring it. */
 function isAboutHistory(error: unknown): boolean {
   return (
@@ -466,31 +398,9 @@ function isAboutHistory(error: unknown): boolean {
   );
 }
 
-/** Whether the branch keeps a resource in it; other files are nobody's business. */
-export function isStatusFile(path: string): boolean {
-  return STATUS_FILE.test(path);
-}
-
-/** The path is the key: see `statusPath`. */
-function keyOfStatusPath(path: string): ResourceKey {
-  return path.replace(/\.yaml$/, "") as ResourceKey;
-}
-
 function troubleOf(head: RemoteHead): string | undefined {
   if (head.kind === "branch-missing")
     return "the branch does not exist on the server, so nothing is started, changed or deleted for it; push it, or mend repository.branch";
   if (head.kind === "empty") return "the repository is empty; push the first commit";
   return undefined;
-}
-
-function describeHead(head: RemoteHead | undefined): string {
-  return head?.kind === "at" ? head.oid : (head?.kind ?? "");
-}
-
-/** Every trailer of these messages; names in lower case. */
-export function mergeTrailers(messages: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  const merged = new Map<string, readonly string[]>();
-  for (const message of messages)
-    for (const [key, values] of parseTrailers(message)) merged.set(key, [...(merged.get(key) ?? []), ...values]);
-  return merged;
 }

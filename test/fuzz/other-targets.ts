@@ -26,7 +26,7 @@ import {
   parseSummary,
   statusPath,
 } from "../../src/model/status-document.ts";
-import { buildStatusView } from "../../src/pass/read-snapshot.ts";
+import { buildStatusView } from "../../src/pass/status-view.ts";
 import { decideWebhook } from "../../src/server/webhook-event.ts";
 import {
   anAnnouncedRecord,

@@ -9,7 +9,7 @@ import { deletionsAllowed, guardDeletions } from "../../src/pass/guard.ts";
 import type { Told } from "../../src/pass/hold-back.ts";
 import type { Decided } from "../../src/pass/observe-and-decide.ts";
 import type { Observed } from "../../src/pass/observed.ts";
-import { buildStatusView } from "../../src/pass/read-snapshot.ts";
+import { buildStatusView } from "../../src/pass/status-view.ts";
 import type { Snapshot, StatusView } from "../../src/pass/snapshot.ts";
 import { chooseWork, type Announced, type Undertaking } from "../../src/pass/take-over.ts";
 import {

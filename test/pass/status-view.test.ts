@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { formatStatusDocument, statusPath } from "../../src/model/status-document.ts";
 import type { JobRecord } from "../../src/model/status.ts";
 import { resourceKey } from "../../src/model/resource.ts";
-import { buildStatusView } from "../../src/pass/read-snapshot.ts";
+import { buildStatusView } from "../../src/pass/status-view.ts";
 import { aStartedRecord } from "./builders.ts";
 
 const orders = aStartedRecord();
