@@ -8,6 +8,7 @@ import { createLog } from "../src/common/log.ts";
 import { formatProblem } from "../src/common/problem.ts";
 import { loadConfig } from "../src/config/load-config.ts";
 import { runDaemon } from "../src/daemon/daemon.ts";
+import { newWriter } from "../src/git/status-branch.ts";
 import { displayName } from "../src/model/resource.ts";
 import type { Pass } from "../src/pass/reconcile.ts";
 import { startGitServer, type GitServer } from "./support/git-server.ts";
@@ -180,7 +181,7 @@ async function runPenstock(configFile: string, stop: AbortSignal): Promise<void>
   const loaded = await loadConfig(configFile, {});
   if (loaded.kind === "invalid") throw new Error(loaded.problems.map(formatProblem).join("\n"));
   const log = createLog({ level: "warn", people: process.stderr.isTTY, stream: process.stderr });
-  await runDaemon({ config: loaded.config, clock: systemClock, log, stop, onPass: createNarrator() });
+  await runDaemon({ writer: newWriter(), config: loaded.config, clock: systemClock, log, stop, onPass: createNarrator() });
 }
 
 /** Tells what each commit of the status says, and once that everything runs. */

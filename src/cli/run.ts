@@ -6,6 +6,7 @@ import type { Config } from "../config/config.ts";
 import { createConfigLoader } from "../config/load-config.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { runReloading } from "../daemon/reload.ts";
+import { newWriter } from "../git/status-branch.ts";
 import { describeJobs } from "../daemon/schedule.ts";
 import { paint, printLine, type ExitStatus, type Io } from "./io.ts";
 import { readConfig } from "./read-config.ts";
@@ -30,8 +31,9 @@ export async function run(io: Io, options: RunOptions): Promise<ExitStatus> {
     createLog({ level: config.log.level, people: io.stderr.isTTY === true, stream: io.stderr });
   const { config } = first;
   const log = logOf(first);
-  log.info({ instance: config.instance, branch: config.repository.branch, once: options.once }, "penstock starts");
-  const common = { clock: io.clock, stop: io.stop };
+  const writer = newWriter();
+  log.info({ instance: config.instance, branch: config.repository.branch, once: options.once, writer }, "penstock starts");
+  const common = { clock: io.clock, stop: io.stop, writer };
   if (!options.once) {
     const listened = await explainPort(io, runReloading({ ...common, first, load, createLog: logOf }));
     log.info("penstock ends");

@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { ArtifactStore } from "../artifacts/artifact-store.ts";
 import type { Clock } from "../common/clock.ts";
 import { createDispatcher } from "../common/http.ts";
@@ -41,6 +40,8 @@ export interface Assembly {
 export function assemble(
   config: Config,
   tools: {
+    /** By which no other daemon writes. */
+    readonly writer: string;
     readonly clock: Clock;
     readonly log: Log;
     readonly wake: () => void;
@@ -48,9 +49,7 @@ export function assemble(
     readonly observer: Observer;
   },
 ): Assembly {
-  const { clock, log, wake, redactor, observer } = tools;
-  const writer = randomBytes(6).toString("hex");
-  log.info({ writer }, "commits of this daemon carry this name");
+  const { writer, clock, log, wake, redactor, observer } = tools;
   const repository = openRepository(config, writer, { clock, log, observer });
   const { manifests, statusBranch, transport } = repository;
   const { paths } = config.repository;

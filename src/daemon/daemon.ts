@@ -18,6 +18,8 @@ export interface DaemonOptions {
   readonly log: Log;
   /** Aborted when the daemon is to leave; what it announced is gone on with by the next one. */
   readonly stop: AbortSignal;
+  /** Stands in its commits; no other daemon has the same. */
+  readonly writer: string;
   /** End as soon as nothing more can happen without a change outside, at the latest after this time. */
   readonly once?: { readonly timeoutMs: number };
   /** What knows the secrets of daemons before this one, where there were any. */
@@ -96,7 +98,7 @@ async function runBesideServer(
   const wake = new Wake();
   const { clock, log, redactor = new Redactor() } = options;
   const observer = server?.observer ?? UNOBSERVED;
-  const assembly = assemble(options.config, { clock, log, wake: () => wake.wake(), redactor, observer });
+  const assembly = assemble(options.config, { writer: options.writer, clock, log, wake: () => wake.wake(), redactor, observer });
   const abort = new AbortController();
   const leave = (): void => {
     server?.leaves();

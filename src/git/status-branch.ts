@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { Log } from "../common/log.ts";
 import type { GitWrite } from "../common/writing-calls.ts";
 import { buildCommit } from "./commit.ts";
@@ -23,6 +24,11 @@ export type WriteResult =
 
 /** Its value is of one daemon alone, so that two never make the same commit, of which either would think that it is its own. */
 const WRITER_TRAILER = "Penstock-Writer";
+
+/** A name for a daemon that no other one has. */
+export function newWriter(): string {
+  return randomBytes(6).toString("hex");
+}
 
 /** The branch that holds the status: read whole, written by compare-and-swap. Calls wait for each other. */
 export class StatusBranch extends StatusReader {

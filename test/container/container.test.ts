@@ -2,54 +2,49 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { majorMinorOf } from "../../src/flink/cluster-version.ts";
 import { buildContainerImage, type ContainerImage } from "./container-image.ts";
 import { runContainer, runPodman, startContainer, type Container } from "./container.ts";
 import { freePorts } from "../support/java-process.ts";
 import { TEST_JOB_JAR } from "../support/test-job.ts";
 import { ARTIFACT, counterJob, expectStateWasKept } from "../e2e/counter.ts";
-import { createRealWorld, type RealWorld } from "../e2e/real-world.ts";
+import { createRealWorld } from "../e2e/real-world.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const DRAIN_MS = 10_000;
 const TOKEN = "0123456789abcdef";
+const VERSIONS = ["1.16.3", "1.20.5", "2.3.0"] as const;
 
 describe("the container", () => {
   let image: ContainerImage;
-  let world: RealWorld;
   let folder: string;
   let port: number;
 
   beforeAll(async () => {
-    [image, world] = await Promise.all([buildContainerImage(), createRealWorld("1.16.3")]);
+    image = await buildContainerImage();
     folder = await mkdtemp(join(tmpdir(), "penstock-container-"));
-    const config = JSON.parse(await readFile(world.configFile, "utf8")) as Readonly<Record<string, unknown>>;
     [port] = (await freePorts(1)) as [number];
-    const server = { port, tokensFile: "tokens" };
-    await writeFile(join(folder, "penstock.yaml"), JSON.stringify({ ...config, artifacts: {}, server }));
-    await writeFile(join(folder, "tokens"), `${TOKEN}\n`);
-    for (const path of [folder, stateDir()]) await chmod(path, 0o755);
+    await chmod(folder, 0o755);
   });
 
   afterAll(async () => {
-    await world?.close();
     await image?.remove();
     await rm(folder, { recursive: true, force: true });
   });
 
-  function stateDir(): string {
-    return dirname(fileURLToPath(world.flink.checkpointsDir));
-  }
-
-  function start(name: string): Container {
-    // The directories of the cluster are what it looks for restore points in.
-    const mounts = [`${folder}:/etc/penstock:ro`, `${stateDir()}:${stateDir()}:ro`];
-    return startContainer(image, { name, mounts, environment: { HEALTH_URL: `http://127.0.0.1:${port}/healthz` } });
-  }
-
   async function ask(path: string, token?: string): Promise<number> {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
     return (await fetch(`http://127.0.0.1:${port}${path}`, { headers, signal: AbortSignal.timeout(10_000) })).status;
+  }
+
+  /** A folder to be mounted, with this configuration in it. */
+  async function aConfiguration(name: string, config: Readonly<Record<string, unknown>>): Promise<string> {
+    const place = join(folder, name);
+    await mkdir(place);
+    await writeFile(join(place, "penstock.yaml"), JSON.stringify(config));
+    await writeFile(join(place, "tokens"), `${TOKEN}\n`);
+    return place;
   }
 
   it("is built with labels, for a user that is not root", async () => {
@@ -59,10 +54,12 @@ describe("the container", () => {
   });
 
   it("does not listen for everybody without tokens, and says what to do", async () => {
-    const open = join(folder, "open");
-    await mkdir(open);
-    const config = JSON.parse(await readFile(join(folder, "penstock.yaml"), "utf8")) as Readonly<Record<string, unknown>>;
-    await writeFile(join(open, "penstock.yaml"), JSON.stringify({ ...config, server: { port } }));
+    const open = await aConfiguration("open", {
+      instance: "test",
+      repository: { url: "http://127.0.0.1:9/jobs.git" },
+      zones: { local: { clusters: { main: { url: "http://127.0.0.1:9" } } } },
+      server: { port },
+    });
     const container = startContainer(image, { name: "penstock-open", mounts: [`${open}:/etc/penstock:ro`] });
     expect((await container.ended).status).toBe(2);
     expect(container.output()).toMatch(/server\.host.*tokensFile/);
@@ -83,30 +80,46 @@ describe("the container", () => {
     expect((await container.stop()).status).toBe(0);
   });
 
-  it("runs a job, drains within 10 s, and goes on without a volume as if nothing had been", async () => {
-    const out = join(folder, "out");
-    await world.push({
-      "jars/counter.jar": await readFile(TEST_JOB_JAR),
-      "counter.yaml": `${ARTIFACT}---\n${counterJob("1.16", 2, { out })}`,
-    });
-    const first = start("penstock-first");
-    await first.until("Pending → Ready, Running");
-    expect(await runPodman(image, ["healthcheck", "run", "penstock-first"])).toMatchObject({ status: 0 });
-    expect([await ask("/readyz"), await ask("/metrics"), await ask("/metrics", TOKEN)]).toEqual([200, 401, 200]);
-    const stopped = await first.stop();
-    expect(stopped.status).toBe(0);
-    expect(stopped.afterMs).toBeLessThan(DRAIN_MS);
-    const [commits, jobs] = [await world.statusCommits(), await world.ask("/jobs")];
+  it.each(VERSIONS)(
+    "runs a job on Flink %s, drains within 10 s, and goes on without a volume as if nothing had been",
+    async (version) => {
+      const world = await createRealWorld(version);
+      onTestFinished(async () => world.close());
+      const config = JSON.parse(await readFile(world.configFile, "utf8")) as Readonly<Record<string, unknown>>;
+      const mounted = await aConfiguration(version, { ...config, artifacts: {}, server: { port, tokensFile: "tokens" } });
+      // The directories of the cluster are what it looks for restore points in.
+      const stateDir = dirname(fileURLToPath(world.flink.checkpointsDir));
+      await chmod(stateDir, 0o755);
+      const start = (name: string): Container =>
+        startContainer(image, {
+          name,
+          mounts: [`${mounted}:/etc/penstock:ro`, `${stateDir}:${stateDir}:ro`],
+          environment: { HEALTH_URL: `http://127.0.0.1:${port}/healthz` },
+        });
+      const out = join(folder, `out-${version}`);
+      await world.push({
+        "jars/counter.jar": await readFile(TEST_JOB_JAR),
+        "counter.yaml": `${ARTIFACT}---\n${counterJob(majorMinorOf(version)!, 2, { out })}`,
+      });
+      const first = start("penstock-first");
+      await first.until("Pending → Ready, Running");
+      expect(await runPodman(image, ["healthcheck", "run", "penstock-first"])).toMatchObject({ status: 0 });
+      expect([await ask("/readyz"), await ask("/metrics"), await ask("/metrics", TOKEN)]).toEqual([200, 401, 200]);
+      const stopped = await first.stop();
+      expect(stopped.status).toBe(0);
+      expect(stopped.afterMs).toBeLessThan(DRAIN_MS);
+      const [commits, jobs] = [await world.statusCommits(), await world.ask("/jobs")];
 
-    const second = start("penstock-second");
-    await second.until("penstock starts");
-    await world.push({ "note.md": "nothing that concerns it" });
-    await world.push({ "bad.yaml": "kind: Job\napiVersion: core/v1alpha1\n" });
-    await second.until("bad.yaml");
-    expect((await second.stop()).status).toBe(0);
-    await expectStateWasKept(out);
-    expect(await world.ask("/jobs")).toEqual(jobs);
-    const after = await world.statusCommits();
-    expect(after.slice(1)).toEqual(commits);
-  });
+      const second = start("penstock-second");
+      await second.until("penstock starts");
+      await world.push({ "note.md": "nothing that concerns it" });
+      await world.push({ "bad.yaml": "kind: Job\napiVersion: core/v1alpha1\n" });
+      await second.until("bad.yaml");
+      expect((await second.stop()).status).toBe(0);
+      await expectStateWasKept(out);
+      expect(await world.ask("/jobs")).toEqual(jobs);
+      const after = await world.statusCommits();
+      expect(after.slice(1)).toEqual(commits);
+    },
+  );
 });

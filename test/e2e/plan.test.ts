@@ -236,7 +236,7 @@ it("follows a request's head on the previews' branch, and goes with its ref", as
   await untilPreview("8", (preview) => preview !== undefined && stepOf(preview, "stays").action === "suspend");
   await world.git.git("jobs", ["update-ref", "-d", "refs/pull/8/head"]);
   await untilPreview("8", (preview) => preview === undefined);
-  expect((await world.git.log("jobs", PREVIEWS)).map(({ message }) => message)).toEqual([
+  expect((await world.git.log("jobs", PREVIEWS)).map(({ message }) => message.split("\n")[0])).toEqual([
     "Remove 8",
     "Plan 8",
     "Plan 8",

@@ -2,6 +2,7 @@ import type { Clock } from "../../src/common/clock.ts";
 import { createLog } from "../../src/common/log.ts";
 import type { Config } from "../../src/config/config.ts";
 import { runDaemon, type DaemonEnd } from "../../src/daemon/daemon.ts";
+import { newWriter } from "../../src/git/status-branch.ts";
 import { isAtRest } from "../../src/daemon/schedule.ts";
 import type { JobStatus, ResourceRecord } from "../../src/model/status.ts";
 import type { DonePass, Pass } from "../../src/pass/reconcile.ts";
@@ -59,7 +60,7 @@ export function startDaemon(config: Config, clock: Clock): RunningDaemon {
     }
   };
   const listening = Promise.withResolvers<URL>();
-  const end = runDaemon({ config, clock, log, stop: stop.signal, onPass, onListening: listening.resolve });
+  const end = runDaemon({ writer: newWriter(), config, clock, log, stop: stop.signal, onPass, onListening: listening.resolve });
   void end.finally(() => {
     for (const { what, reject } of waiting) reject(explain(what, "the daemon ended"));
   });

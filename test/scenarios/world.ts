@@ -8,6 +8,7 @@ import { SteadyClock } from "../../src/common/steady-clock.ts";
 import type { Config } from "../../src/config/config.ts";
 import { loadConfig } from "../../src/config/load-config.ts";
 import { runDaemon, type DaemonEnd } from "../../src/daemon/daemon.ts";
+import { newWriter } from "../../src/git/status-branch.ts";
 import type { Condition } from "../../src/model/status.ts";
 import { startFakeFlink, type FakeFlink, type FakeFlinkOptions } from "../support/fake-flink.ts";
 import type { FileChange } from "../support/git-repositories.ts";
@@ -138,6 +139,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     startProcess: () => start(startDaemonProcess(configFile, { PENSTOCK__ARTIFACTS__CACHE_DIR: ownCache() })),
     runOnce: async (timeoutMs = 15_000) =>
       runDaemon({
+        writer: newWriter(),
         config: withCache(config, ownCache()),
         clock: new SteadyClock(clock),
         log: createLog({ level: "silent", people: false, stream: process.stderr }),

@@ -1,10 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { Writable } from "node:stream";
 import type { Clock } from "../../src/common/clock.ts";
 import { createLog } from "../../src/common/log.ts";
 import { GitTransport, type GitTransportSettings } from "../../src/git/http-transport.ts";
 import { ManifestRepository } from "../../src/git/manifest-repository.ts";
-import { StatusBranch } from "../../src/git/status-branch.ts";
+import { newWriter, StatusBranch } from "../../src/git/status-branch.ts";
 
 export interface GitClient extends AsyncDisposable {
   readonly transport: GitTransport;
@@ -26,7 +25,7 @@ export function openGitClient(url: string, settings: Partial<GitTransportSetting
   return {
     transport,
     manifests: new ManifestRepository({ transport, branch: "main" }, { log }),
-    status: new StatusBranch({ transport, branch: "penstock/status", write: "push-status", writer: randomUUID() }, { log }),
+    status: new StatusBranch({ transport, branch: "penstock/status", write: "push-status", writer: newWriter() }, { log }),
     logged,
     [Symbol.asyncDispose]: async () => transport.close(),
   };
