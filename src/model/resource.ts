@@ -28,3 +28,9 @@ export function displayName(id: ResourceId): string {
 export function siblingKey(id: ResourceId, kind: Kind, name: string): ResourceKey {
   return resourceKey({ kind, zone: id.zone, project: id.project, name });
 }
+
+/** The resource that `resourceKey` gives this key. */
+export function idOfKey(key: ResourceKey): ResourceId {
+  const [zone = "", project = "", kind = "", name = ""] = key.split("/");
+  return { kind: KINDS.find((one) => one.toLowerCase() === kind)!, zone, project, name }; // no key has another kind
+}

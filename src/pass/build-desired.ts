@@ -1,6 +1,6 @@
 import { compareText, formatProblem, type Problem } from "../common/problem.ts";
 import type { Manifest } from "../model/manifest.ts";
-import { resourceKey, siblingKey, type Kind, type ResourceId, type ResourceKey } from "../model/resource.ts";
+import { idOfKey, resourceKey, siblingKey, type Kind, type ResourceId, type ResourceKey } from "../model/resource.ts";
 import type { ResourceRecord } from "../model/status.ts";
 import type { Declared, Desired, DesiredArtifact, DesiredJob, PathEntry } from "./desired.ts";
 
@@ -19,7 +19,9 @@ export interface DesiredInput {
 export function buildDesired(input: DesiredInput): Desired {
   const manifests = new Map(input.manifests.map((manifest) => [resourceKey(manifest.id), manifest]));
   const broken = new Map(input.broken.map((id) => [resourceKey(id), id]));
-  const ids = new Map<ResourceKey, ResourceId>(broken);
+  // One that is not declared and whose record nobody can read is still there: what it needs is not known.
+  const dark = [...input.recordProblems.keys()].map((key) => [key, idOfKey(key)] as const);
+  const ids = new Map<ResourceKey, ResourceId>([...dark, ...broken]);
   for (const [key, { id }] of [...manifests, ...input.records]) ids.set(key, id);
   const problemOf = (key: ResourceKey): string | undefined => {
     const problem = input.recordProblems.get(key);

@@ -47,6 +47,15 @@ describe("buildDesired", () => {
     expect(desired.jobs[0]?.artifactKey).toBeUndefined();
   });
 
+  it("keeps what is not declared and of which the record cannot be read", () => {
+    const problem = { file: "x", line: 1, column: 1, message: "is no YAML" };
+    const ids = [anId({ name: "gone" }), { ...anId({ name: "final" }), kind: "Savepoint" as const }];
+    const desired = build({ recordProblems: new Map(ids.map((id) => [resourceKey(id), problem])) });
+    expect([...desired.jobs, ...desired.savepoints]).toMatchObject(
+      ids.map((id) => ({ id, declared: { kind: "absent" }, record: undefined, recordProblem: "x:1:1 is no YAML" })),
+    );
+  });
+
   it("takes an identity for broken that one of two documents declares well", () => {
     expect(build({ manifests: [aManifest()], broken: [anId()] }).jobs).toMatchObject([{ declared: { kind: "broken" } }]);
   });
