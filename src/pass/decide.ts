@@ -15,7 +15,7 @@ import { hasNoPast, type Desired, type DesiredArtifact, type DesiredJob, type De
 import { hasLeftTraces, pastOf } from "./establish.ts";
 import { findFinalRequests, initialStateOf, whyNotBack, type FinalRequest } from "./final-savepoints.ts";
 import type { Guarded } from "./guard.ts";
-import { isOver } from "./is-down.ts";
+import { takesNothing } from "./is-down.ts";
 import { lineagePrefix, type JobContext, type Quota } from "./job-context.ts";
 import { findJob, type JobSeen, type Observed } from "./observed.ts";
 import { ownOperation } from "./own-operation.ts";
@@ -181,7 +181,7 @@ function claimsOf(jobs: readonly DesiredJob[], observed: Observed, now: number):
 
 function claimOf(job: DesiredJob, observed: Observed, now: number): Claim | undefined {
   const status = job.record?.status;
-  if (status === undefined || isOver(status)) return undefined;
+  if (status === undefined || takesNothing(status)) return undefined;
   const operation = ownOperation(status);
   if (operation === undefined) return claimOfRunning(job, status, observed);
   const { zone } = job.id;
@@ -324,7 +324,10 @@ function isMigrating({ record }: DesiredJob): boolean {
   return operation?.kind === "stop" && operation.purpose === "migrate";
 }
 
-/** What goes in this commit counts before what comes: a Job whose manifest is gone takes nothing any more, unless a Final Savepoint keeps it. */
+/**
+ * What goes in this commit counts before what comes: a Job whose manifest is gone takes nothing any more, unless a Final Savepoint keeps it, or it is
+ * just being started, so that nobody can tell yet whether it may go.
+ */
 function quotaOf(
   job: DesiredJob,
   announced: ReadonlyMap<ResourceKey, number>,
@@ -337,7 +340,8 @@ function quotaOf(
   for (const other of desired.jobs) {
     if (other.key === job.key || other.id.zone !== job.id.zone || other.id.project !== job.id.project) continue;
     const isKept = guarded.deletions.get(other.key)?.kind === "held" || finals.get(other.key)?.held !== undefined;
-    if (other.declared.kind === "absent" && !isKept) continue;
+    const isStarting = other.record?.status.operation?.kind === "start";
+    if (other.declared.kind === "absent" && !isKept && !isStarting) continue;
     usedRpus += announced.get(other.key) ?? rpusOf(other.record?.status);
   }
   return { maxRpus, usedRpus };
@@ -345,7 +349,7 @@ function quotaOf(
 
 /** What a Job has, or is about to have, of its project's quota. */
 export function rpusOf(status: JobStatus | undefined): number {
-  if (status === undefined || isOver(status)) return 0;
+  if (status === undefined || takesNothing(status)) return 0;
   const { operation } = status;
   const asked = operation?.kind === "stop" ? operation.next?.rpus : operation?.kind === "cancel" ? undefined : operation?.rpus;
   return asked ?? status.requestedRpus ?? 0;

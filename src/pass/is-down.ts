@@ -9,3 +9,8 @@ export function isDown({ suspended, finalized, flinkJobState }: JobStatus): bool
 export function isOver(status: JobStatus): boolean {
   return status.deleted !== undefined || isDown(status);
 }
+
+/** It takes no slots and no rpus: it is over, and no start is announced that brings it back. */
+export function takesNothing(status: JobStatus): boolean {
+  return isOver(status) && status.operation?.kind !== "start";
+}

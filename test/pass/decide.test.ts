@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { resourceKey } from "../../src/model/resource.ts";
-import type { SavepointOperation } from "../../src/model/status.ts";
+import type { JobRecord, SavepointOperation } from "../../src/model/status.ts";
 import { decide, freeSlots } from "../../src/pass/decide.ts";
 import type { Desired, DesiredJob, DesiredSavepoint } from "../../src/pass/desired.ts";
 import { lineagePrefix } from "../../src/pass/job-context.ts";
@@ -51,6 +51,13 @@ function announced(name: string, rpus = 2): DesiredJob {
 
 function started(name: string, rpus = 2): DesiredJob {
   return aDesiredJob({ id: { name }, manifest: { spec: { rpus } }, record: aStartedRecord({ id: { name }, spec: { rpus } }) });
+}
+
+/** A Final Savepoint stopped it, that was reverted, and its start is announced. */
+function beingBroughtBack(name: string): JobRecord {
+  const operation = anOperation({ id: { name }, attempt: 2, flinkJobId: anAttempt(2, { id: { name } }) });
+  const status = { finalized: { savepoint: "final", uri: "file:///x", drained: false }, requestedRpus: 2, operation };
+  return aStartedRecord({ id: { name }, status });
 }
 
 /** Since then it waits. */
@@ -145,6 +152,20 @@ describe("decide", () => {
       block: { reason: "QuotaExceeded" },
     });
     expect(fates(desiredOf([jobOf("a"), old]))).toMatchObject({ kind: "announce" });
+  });
+
+  it.each([
+    [
+      "whose manifest is gone while it is being started",
+      { manifest: "absent", record: anAnnouncedRecord({ id: { name: "old" } }) },
+    ],
+    ["that was stopped and is being brought back", { record: beingBroughtBack("old") }],
+  ] as const)("counts a Job %s against the quota", (_, more) => {
+    const zones = new Map([["local", { name: "local", clusters: [], projects: new Map([["default", { maxRpus: 3 }]]) }]]);
+    const desired = desiredOf([jobOf("a"), aDesiredJob({ id: { name: "old" }, ...more })]);
+    const input = aDecideInput({ desired, observed: anObserved({ clusters: [aReachableCluster()] }) });
+    const { jobs } = decide({ ...input, config: { ...input.config, zones } });
+    expect(jobs[0]).toMatchObject({ kind: "wait", block: { reason: "QuotaExceeded" } });
   });
 
   it("spreads starts over clusters as their slots go", () => {
@@ -403,6 +424,11 @@ describe("the slots that are free for new starts", () => {
   ] as const)("are not kept for a job that is %s", (_, status) => {
     const job = aDesiredJob({ id: { name: "a" }, record: aStartedRecord({ id: { name: "a" }, spec: { rpus: 5 }, status }) });
     expect(freeWith([job], { slots: { free: 3 } })).toBe(3);
+  });
+
+  it("are kept for a job that is being brought back", () => {
+    const job = aDesiredJob({ id: { name: "a" }, record: beingBroughtBack("a") });
+    expect(freeWith([job], { slots: { free: 3 } })).toBe(1);
   });
 
   it("ignore jobs that are not ours", () => {
