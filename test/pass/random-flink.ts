@@ -1,6 +1,7 @@
 import type { ClusterSeen } from "../../src/flink/cluster-seen.ts";
 import type { RestorePointEntry } from "../../src/flink/restore-directories.ts";
 import { parseFlinkJobId, resourceDigits } from "../../src/model/flink-job-id.ts";
+import type { ClusterRef } from "../../src/model/status.ts";
 import { lineagePrefix } from "../../src/pass/job-context.ts";
 import type { Work } from "../../src/pass/decision.ts";
 import type { Submission } from "../../src/pass/submissions.ts";
@@ -132,6 +133,12 @@ export class RandomFlink {
     const points = this.attempts.get(id)?.points ?? [];
     this.attempts.set(id, { startedFrom: submission.restoreFrom?.uri, points, ranOut: false, drained: false });
     return "accepted";
+  }
+
+  /** Whether this very process took the id once. */
+  knows({ name, incarnation }: ClusterRef, id: string): boolean {
+    const cluster = this.cluster(name);
+    return cluster.usedIds.has(id) && `${name}-${cluster.incarnation}` === incarnation;
   }
 
   isLive(cluster: JobManager, id: string): boolean {

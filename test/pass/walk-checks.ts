@@ -126,6 +126,7 @@ function checkStart(
 ): void {
   const { flinkJobId, cluster, restoreFrom } = work.operation;
   checkTarget(work, kind, observed, world);
+  if (world.flink.knows(cluster, flinkJobId)) return; // it says so, and nothing is started
   const attempt = `attempt ${parseFlinkJobId(flinkJobId)?.attempt} of ${name}`;
   if (restoreFrom !== undefined) expect(world.flink.isOnDisk(restoreFrom.uri), `${restoreFrom.uri} for ${attempt}`).toBe(true);
   const point = restoreFrom === undefined ? undefined : world.flink.pointAt(restoreFrom.uri);
