@@ -150,13 +150,15 @@ function checkStart(
   }
 }
 
-/** Whether the Savepoint that a deleted Job names came about after its end, or with another spec: then it is what it goes on from. */
+/** Whether the Savepoint that a deleted Job names came about after its end, or with another spec, or it left nothing else: then it is what it goes on from. */
 function isNewer(name: string, record: JobRecord, desired: PurePass["desired"]): boolean {
   const job = desired.jobs.find(({ id }) => id.name === name);
   if (job?.declared.kind !== "declared") return false;
   const { spec } = job.declared.manifest;
   if (spec.initialState === undefined) return false;
-  if (jobSpecHash(spec) !== jobSpecHash(record.spec)) return record.status.deleted?.restorePoint !== undefined;
+  const { restorePoint, lost, finalized } = record.status.deleted ?? {};
+  const leftNothing = restorePoint === undefined && lost === undefined && finalized === undefined;
+  if (leftNothing || jobSpecHash(spec) !== jobSpecHash(record.spec)) return true;
   const named = spec.initialState.savepoint;
   const history = desired.savepoints.find(({ id }) => id.name === named)?.record?.status.history ?? [];
   const readyAt = history.findLast(({ to }) => to === "Ready")?.when ?? "";
