@@ -105,7 +105,9 @@ function readDocument(path: string, document: YamlDocument): ParsedStatusDocumen
   const record = buildRecord(kind, value as StatusFields);
   if ("problem" in record) return { problem: { ...document.at(["spec"]), message: record.problem } };
   if (statusPath(record.id) === path) return { record };
-  return { problem: { ...document.start, message: `this is the status of ${statusPath(record.id)}; move it back there` } };
+  return {
+    problem: { ...document.start, message: `this is the status of ${shownPath(statusPath(record.id))}; move it back there` },
+  };
 }
 
 /** A document that its schema accepted. */
