@@ -45,6 +45,8 @@ export function checkPrototypes(): void {
 
 const MIN_BYTES = 2048;
 const MOST = 40;
+/** Less than that is what a busy machine does to anything. */
+const LEAST_US = 50_000;
 
 /**
  * That no input takes much more of the processor for each of its bytes than `usual` ones do, as measured in this very process. What seems slow
@@ -62,7 +64,7 @@ export class CpuGuard {
 
   run<T>(input: Buffer, work: (input: Buffer) => T): T {
     let result: T | undefined;
-    const most = MOST * this.#usual * Math.max(MIN_BYTES, input.length);
+    const most = Math.max(LEAST_US, MOST * this.#usual * Math.max(MIN_BYTES, input.length));
     let taken = cpuOf(() => (result = work(input)));
     for (let again = 0; again < 4 && taken > most; again += 1)
       taken = Math.min(

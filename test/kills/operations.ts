@@ -369,7 +369,8 @@ export class Operations {
     if (comments.length !== 1) return `request ${number} has ${comments.length} comments`;
     if (!comments[0]!.body.includes(head.slice(0, 8))) return `the comment of request ${number} is about another commit`;
     const states = forge.statuses.filter(({ commit, context }) => commit === head && context.startsWith("penstock/plan/"));
-    return states.at(-1)?.state === "success" ? undefined : `the head of request ${number} has no status`;
+    const { state, description } = states.at(-1) ?? { state: "none", description: plan };
+    return state === "success" ? undefined : `the status of request ${number}'s head is ${state}: ${description}`;
   }
 
   /** The counter is declared and runs, as nearly every operation wants it. */
