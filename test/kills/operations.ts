@@ -346,11 +346,12 @@ export class Operations {
     };
   }
 
-  /** The only request that is open, at a commit that wants so many rpus of the counter. */
+  /** The only request that is open, at a commit that wants so many rpus of the counter, and leaves the status in its manifest as it is. */
   async #request(number: number, rpus: number): Promise<string> {
     const { git, forge } = this.#world;
     const parent = (await git.head("jobs", "main"))!;
-    const files = { [`${COUNTER}.yaml`]: this.#counterText(rpus) };
+    const path = `${COUNTER}.yaml`;
+    const files = { [path]: (await git.readFile("jobs", parent, path)).replace(/rpus: \d+/, `rpus: ${rpus}`) };
     const head = await git.commitFiles("jobs", "work", files, `rpus ${rpus}`, { parent });
     await git.deleteBranch("jobs", "work");
     const refs = (await git.git("jobs", ["for-each-ref", "--format=%(refname)", "refs/pull"])).toString().split("\n");
