@@ -14,6 +14,7 @@ import {
   anUnreachableCluster,
   aReachableCluster,
   aReadyArtifact,
+  aRefusal,
   aSavepointManifest,
   CLUSTER,
   COMMIT,
@@ -338,15 +339,7 @@ describe("the accepted spec", () => {
   });
 
   it("is the declared one again when the next attempt is announced, so that a restarted daemon submits the same", () => {
-    const refused = {
-      kind: "refused",
-      reason: "BadOption",
-      because: "no",
-      failures: 1,
-      doubtUntilMs: undefined,
-      epoch: formatTime(NOW),
-      retryAtMs: Number.POSITIVE_INFINITY,
-    } as const;
+    const refused = aRefusal({ reason: "BadOption", epoch: formatTime(NOW), retryAtMs: Number.POSITIVE_INFINITY });
     const changed = { jarOptions: { entryClass: "com.example.Other" }, rpus: 3 };
     const manifests = [aManifest({ spec: changed, source: { line: 9 } }), anArtifactManifest()];
     const announced = runPasses({}, { manifests, observed: anObserved({ submissions: { [anAttempt(1)]: refused } }) });

@@ -518,3 +518,17 @@ export function aSnapshot(overrides: Partial<Snapshot> = {}): Snapshot {
     ...overrides,
   };
 }
+
+/** What Flink said to a submission, due to be tried again now. Which announcement it was about is up to the test. */
+export function aRefusal(more: Partial<SubmissionSeen & { kind: "refused" }> = {}): SubmissionSeen & { kind: "refused" } {
+  return {
+    kind: "refused",
+    reason: "ProgramFailed",
+    because: "no broker",
+    failures: 1,
+    retryAtMs: NOW,
+    doubtUntilMs: undefined,
+    epoch: "",
+    ...more,
+  };
+}

@@ -11,6 +11,7 @@ import {
   anIntent,
   anUnreachableCluster,
   aReachableCluster,
+  aRefusal,
   aRescale,
   aStartedRecord,
   aStop,
@@ -53,16 +54,6 @@ function toldBy(decision: JobDecision): string {
 
 const TRIED = { because: "no storage", failures: 1 } as const;
 const LATER = NOW + 1;
-const refused = (more: Partial<SubmissionSeen & { kind: "refused" }> = {}): SubmissionSeen => ({
-  kind: "refused",
-  reason: "ProgramFailed",
-  because: "no broker",
-  failures: 1,
-  retryAtMs: NOW,
-  doubtUntilMs: undefined,
-  epoch: "",
-  ...more,
-});
 /** Attempt 1 ended, and what is said of attempt 2. */
 const afterStop = (job?: Parameters<typeof aListedJob>[0]): readonly ClusterSeen[] => [
   aReachableCluster({
@@ -95,7 +86,7 @@ describe("an operation that was taken over from another daemon", () => {
   });
 
   it("does not go back to what ran before, ten minutes long, while that one may still start the next attempt", () => {
-    const never = refused({ reason: "BadOption", retryAtMs: Number.POSITIVE_INFINITY });
+    const never = aRefusal({ reason: "BadOption", retryAtMs: Number.POSITIVE_INFINITY });
     const told = (agoMs: number) =>
       toldBy(decide(takenOver(aStop("rescale"), agoMs), { step: STOPPED, clusters: afterStop(), next: never }));
     expect(told(599_000)).toMatch(/^await/);
@@ -199,16 +190,16 @@ describe("the start that follows a stop", () => {
     ["under way", { kind: "under-way" }, "await"],
     ["accepted and not listed yet", { kind: "accepted", acceptedAtMs: NOW }, "await"],
     ["accepted and not listed any more", { kind: "accepted", acceptedAtMs: NOW - 60_000 }, "settle started"],
-    ["known to Flink as an id that is spent", refused({ reason: "JobIdSpent" }), "settle started"],
+    ["known to Flink as an id that is spent", aRefusal({ reason: "JobIdSpent" }), "settle started"],
     [
       "refused for good as an id that is spent",
-      refused({ reason: "JobIdSpent", retryAtMs: Infinity, failures: 5 }),
+      aRefusal({ reason: "JobIdSpent", retryAtMs: Infinity, failures: 5 }),
       "settle started",
     ],
     ["of unknown outcome", { kind: "unknown", ...TRIED, retryAtMs: LATER }, "await Started OutcomeUnknown"],
     ["of unknown outcome and due", { kind: "unknown", ...TRIED, retryAtMs: NOW }, "resume start"],
-    ["refused and not due", refused({ retryAtMs: LATER }), "await Started ProgramFailed"],
-    ["refused and due", refused(), "resume start"],
+    ["refused and not due", aRefusal({ retryAtMs: LATER }), "await Started ProgramFailed"],
+    ["refused and due", aRefusal(), "resume start"],
   ] as const)("is not made twice: %s", (_, next, told) => {
     expect(toldBy(follow({ next }))).toBe(told);
   });
@@ -241,8 +232,8 @@ describe("the start that follows a stop", () => {
 
   it.each([
     ["it failed at once", { clusters: afterStop(FINISHED_WITHOUT_CHECKPOINT) }, "out of memory"],
-    ["Flink refuses it for good", { next: refused({ retryAtMs: Number.POSITIVE_INFINITY }) }, "no broker"],
-    ["Flink refused it three times", { next: refused({ failures: 3, retryAtMs: LATER }) }, "no broker"],
+    ["Flink refuses it for good", { next: aRefusal({ retryAtMs: Number.POSITIVE_INFINITY }) }, "no broker"],
+    ["Flink refused it three times", { next: aRefusal({ failures: 3, retryAtMs: LATER }) }, "no broker"],
   ] as const)("goes back to what ran before, from the same savepoint, when %s", (_, situation, why) => {
     expect(follow(situation)).toMatchObject({
       kind: "announce",
@@ -258,7 +249,7 @@ describe("the start that follows a stop", () => {
 
   it("does not go back while an earlier try may still come", () => {
     for (const retryAtMs of [LATER, Number.POSITIVE_INFINITY])
-      expect(toldBy(follow({ next: refused({ failures: 3, retryAtMs, doubtUntilMs: LATER }) }))).toMatch(/^await/);
+      expect(toldBy(follow({ next: aRefusal({ failures: 3, retryAtMs, doubtUntilMs: LATER }) }))).toMatch(/^await/);
   });
 
   it("does not go back from one that completed a checkpoint: that one has newer state", () => {
@@ -279,7 +270,7 @@ describe("the start that follows a stop", () => {
       next: anIntent({ rpus: 2, cluster: { name: "newer", url: "http://newer:8081/", incarnation: "first" } }),
     });
     const clusters = [...afterStop(), aReachableCluster({ name: "newer" })];
-    const next = refused({ retryAtMs: Number.POSITIVE_INFINITY });
+    const next = aRefusal({ retryAtMs: Number.POSITIVE_INFINITY });
     expect(decide(migrate, { step: STOPPED, clusters, next })).toMatchObject({
       kind: "announce",
       work: { kind: "start", operation: { cluster: { name: "main" }, restoreFrom: { uri: SAVEPOINT } } },

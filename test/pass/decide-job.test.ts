@@ -14,6 +14,7 @@ import {
   aPolicy,
   aReachableCluster,
   aRecord,
+  aRefusal,
   aStartedRecord,
   CLUSTER,
   COMMIT,
@@ -52,14 +53,6 @@ const restarted = (restorePoints: ClusterOverrides["restorePoints"] = {}, more: 
 
 const endedAttempt = (attempt: number): ClusterOverrides => withJobs({ flinkJobId: anAttempt(attempt), state: "FAILED" });
 
-const REFUSED = {
-  kind: "refused",
-  reason: "ProgramFailed",
-  because: "no broker",
-  failures: 1,
-  doubtUntilMs: undefined,
-  epoch: "",
-} as const;
 const UNKNOWN = { kind: "unknown", because: "no answer within 2m", failures: 1 } as const;
 
 describe("a Job whose documents cannot be understood", () => {
@@ -424,10 +417,10 @@ describe("a start that was announced", () => {
       { condition: "Started", reason: "OutcomeUnknown" },
       "the answer to its submission was lost (no answer within 2m); looking whether it runs",
     ],
-    ["refused and not due", { ...REFUSED, retryAtMs: NOW + 1 }, { condition: "Started", reason: "ProgramFailed" }, "no broker"],
+    ["refused and not due", aRefusal({ retryAtMs: NOW + 1 }), { condition: "Started", reason: "ProgramFailed" }, "no broker"],
     [
       "refused for ever",
-      { ...REFUSED, retryAtMs: Number.POSITIVE_INFINITY },
+      aRefusal({ retryAtMs: Number.POSITIVE_INFINITY }),
       { condition: "Started", reason: "ProgramFailed" },
       "no broker",
     ],
@@ -439,7 +432,7 @@ describe("a start that was announced", () => {
 
   it.each([
     ["of unknown outcome", { ...UNKNOWN, retryAtMs: NOW }],
-    ["refused", { ...REFUSED, retryAtMs: NOW }],
+    ["refused", aRefusal({ retryAtMs: NOW })],
   ] as const)("is submitted again under the same id when the one that was %s is due", (_, submission) => {
     expect(decideAnnounced({ submission })).toMatchObject({ kind: "resume", work: { kind: "start", operation: anOperation() } });
   });
@@ -448,7 +441,7 @@ describe("a start that was announced", () => {
 describe("a start that ran and ended while nobody looked", () => {
   it.each([
     ["Flink took it and does not list it any more", { kind: "accepted", acceptedAtMs: NOW - 60_000 }],
-    ["Flink knows its id and not the job", { ...REFUSED, reason: "JobIdSpent", retryAtMs: NOW }],
+    ["Flink knows its id and not the job", aRefusal({ reason: "JobIdSpent", retryAtMs: NOW })],
   ] as const)("is never started again from nothing: %s", (_, submission) => {
     for (const manifest of [{}, { spec: { rpus: 3 } }, "broken", "absent"] as const) {
       expect(decideAnnounced({ submission }, { manifest })).toMatchObject({
@@ -461,7 +454,7 @@ describe("a start that ran and ended while nobody looked", () => {
 });
 
 describe("a start that Flink refused, once what it was refused for was changed", () => {
-  const submission = { ...REFUSED, retryAtMs: Number.POSITIVE_INFINITY };
+  const submission = aRefusal({ retryAtMs: Number.POSITIVE_INFINITY });
 
   it.each([
     ["its immutable spec", { spec: { jarOptions: { entryClass: "com.example.Other" } } }],
@@ -570,7 +563,7 @@ describe("an attempt that failed before it ran", () => {
 
   it.each([
     ["Flink's own", { rootCause: "no class" }, undefined, "no class"],
-    ["that of the refusal", {}, { ...REFUSED, retryAtMs: NOW }, "no broker"],
+    ["that of the refusal", {}, aRefusal({ retryAtMs: NOW }), "no broker"],
     ["not known", {}, undefined, "Flink does not say why"],
   ] as const)("is told with its cause, %s", (_, detail, submission, cause) => {
     const context = { clusters: failed(detail), ...(submission === undefined ? {} : { submission }) };
@@ -594,7 +587,7 @@ describe("an attempt that failed before it ran", () => {
   });
 
   it("waits for the time that its refusal names", () => {
-    const submission = { ...REFUSED, retryAtMs: NOW + 1 };
+    const submission = aRefusal({ retryAtMs: NOW + 1 });
     expect(decideAnnounced({ clusters: failed(), submission }, announcedAt(LONG_AGO))).toMatchObject({ kind: "await" });
   });
 
@@ -608,7 +601,7 @@ describe("an attempt that failed before it ran", () => {
 
   it("begins no other attempt by a refusal that was told before another daemon took the start over: that one may have called since", () => {
     const record = anAnnouncedRecord({ announcedAt: LONG_AGO, takenOverAt: "2026-11-22T11:30:00Z" });
-    const submission = { ...REFUSED, retryAtMs: Number.POSITIVE_INFINITY };
+    const submission = aRefusal({ retryAtMs: Number.POSITIVE_INFINITY });
     const manifest = { spec: { rpus: 3 } };
     expect(decideAnnounced({ submission: { ...submission, epoch: LONG_AGO } }, { manifest, record })).toMatchObject({
       kind: "resume",
@@ -747,7 +740,7 @@ describe("a start whose cluster was restarted meanwhile", () => {
   it.each([
     ["accepted", { kind: "accepted", acceptedAtMs: NOW - 59_999 }],
     ["of unknown outcome", { ...UNKNOWN, retryAtMs: NOW }],
-    ["refused and due", { ...REFUSED, retryAtMs: NOW }],
+    ["refused and due", aRefusal({ retryAtMs: NOW })],
   ] as const)("is never submitted again under its id, also when its submission was %s", (_, submission) => {
     expect(decideAnnounced({ clusters: restarted(), submission })).toMatchObject({ kind: "await" });
     const clusters = restarted(listed());

@@ -22,6 +22,7 @@ import {
   aReachableCluster,
   aReadyArtifact,
   aRecord,
+  aRefusal,
   aSavepointManifest,
   aStartedRecord,
   CLUSTER,
@@ -444,15 +445,7 @@ describe("the slots that are free for new starts", () => {
     ["its slots when another daemon has taken it over since", NOW + 1, 6, "before that"],
   ])("let a start that Flink refused hold back %s", (_, retryAtMs, left, since?: string) => {
     const job = announced("a");
-    const refused = {
-      kind: "refused",
-      reason: "BadOption",
-      because: "no",
-      failures: 1,
-      doubtUntilMs: undefined,
-      epoch: since ?? epochOf(job.record!.status.operation!),
-      retryAtMs,
-    };
+    const refused = aRefusal({ reason: "BadOption", epoch: since ?? epochOf(job.record!.status.operation!), retryAtMs });
     expect(freeWith([job], {}, { [idOf("a")]: refused })).toBe(left);
   });
 
