@@ -221,10 +221,15 @@ export class Previews {
   #noteUntold(plans: ReadonlyMap<string, Plan>, planned: readonly string[], files: ReadonlyMap<string, string>): void {
     const nowMs = this.#deps.clock.now();
     for (const [id, plan] of plans) {
+      const isNew = planned.includes(id);
+      const isOwn = this.#ownWord.has(id);
+      if (!isNew && isOwn) continue;
       const written = readPlan(files, id);
-      const notBeforeMs = written === undefined || this.#ownWord.has(id) ? nowMs : nowMs + LEFT_TO_OTHERS_MS;
-      if (planned.includes(id)) this.#untold.set(id, { plan, notBeforeMs });
-      else if (!this.#ownWord.has(id)) this.#untold.set(id, { plan: written ?? plan, notBeforeMs });
+      const isLeft = !isOwn && written !== undefined;
+      this.#untold.set(id, {
+        plan: isNew ? plan : (written ?? plan),
+        notBeforeMs: isLeft ? nowMs + LEFT_TO_OTHERS_MS : nowMs,
+      });
       this.#ownWord.add(id);
     }
   }
