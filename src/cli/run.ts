@@ -6,8 +6,8 @@ import type { Config } from "../config/config.ts";
 import { createConfigLoader } from "../config/load-config.ts";
 import { runDaemon } from "../daemon/daemon.ts";
 import { runReloading } from "../daemon/reload.ts";
-import { newWriter } from "../git/status-branch.ts";
 import { describeJobs } from "../daemon/schedule.ts";
+import { newWriter } from "../git/status-branch.ts";
 import { paint, printLine, type ExitStatus, type Io } from "./io.ts";
 import { readConfig } from "./read-config.ts";
 

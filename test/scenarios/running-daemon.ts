@@ -2,8 +2,8 @@ import type { Clock } from "../../src/common/clock.ts";
 import { createLog } from "../../src/common/log.ts";
 import type { Config } from "../../src/config/config.ts";
 import { runDaemon, type DaemonEnd } from "../../src/daemon/daemon.ts";
-import { newWriter } from "../../src/git/status-branch.ts";
 import { isAtRest } from "../../src/daemon/schedule.ts";
+import { newWriter } from "../../src/git/status-branch.ts";
 import type { JobStatus, ResourceRecord } from "../../src/model/status.ts";
 import type { DonePass, Pass } from "../../src/pass/reconcile.ts";
 
